@@ -1,0 +1,141 @@
+/** All tools of a project under one roof, addressed as `server.tool`, for example `billing.refund`. */
+import { type Effect, effectOf } from "../core/effect.ts";
+import { TwintrackError } from "../core/error.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { ToolPort } from "../core/tool.ts";
+import { canonicalArgs } from "./contract.ts";
+import { suggestion } from "./nearest.ts";
+import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
+
+export interface CatalogSource {
+  server: ToolServer;
+  /** By the author's tool name; undeclared means `write`. */
+  effects: Readonly<Record<string, Effect>>;
+}
+
+export interface CatalogEntry {
+  /** `server.tool`, with the contract's legal name. */
+  qualified: string;
+  serverId: string;
+  contract: Contract;
+  effect: Effect;
+}
+
+/**
+ * Methods that answer without a promise know the tools once {@link Catalog.entries} has resolved;
+ * before that, a tool is unknown: a `write`, with arguments as they are.
+ */
+export interface Catalog extends ToolPort {
+  entries(): Promise<CatalogEntry[]>;
+  effectOf(qualified: string): Effect;
+  canonicalArgs(qualified: string, args: JsonValue): JsonValue;
+  /** The qualified name of an author's name; unchanged when no tool, or more than one, has it. */
+  qualify(originalName: string, preferredServers?: readonly string[]): string;
+  /** The author's name of a qualified name; unchanged when it is not in the catalogue. */
+  originalName(qualified: string): string;
+  /** Declared effects of all servers; a name declared twice differently counts as `write`. */
+  effectsByOriginalName(): Record<string, Effect>;
+  unsupported(): Promise<(UnsupportedTool & { serverId: string })[]>;
+  close(): Promise<void>;
+}
+
+export function catalog(sources: Readonly<Record<string, CatalogSource>>): Catalog {
+  let known = new Map<string, CatalogEntry>();
+  let listing: Promise<CatalogEntry[]> | undefined;
+
+  async function list(): Promise<CatalogEntry[]> {
+    const lists = Object.entries(sources).map(([id, source]) => entriesOf(id, source));
+    const entries = (await Promise.all(lists)).flat();
+    known = new Map(entries.flatMap((entry) => namesOf(entry).map((name) => [name, entry])));
+    return entries;
+  }
+
+  function entries(): Promise<CatalogEntry[]> {
+    listing ??= list();
+    // A server that did not start is asked again by the next caller.
+    listing.catch(() => {
+      listing = undefined;
+    });
+    return listing;
+  }
+
+  return {
+    entries,
+    async callTool(qualified, args, options) {
+      const all = await entries();
+      const entry = known.get(qualified);
+      if (!entry) throw unknownTool(qualified, all);
+      return serverOf(sources, entry).callTool(entry.contract.name, args, options);
+    },
+    effectOf: (qualified) => known.get(qualified)?.effect ?? "write",
+    canonicalArgs(qualified, args) {
+      const contract = known.get(qualified)?.contract;
+      return contract ? canonicalArgs(contract, args) : args;
+    },
+    qualify: (name, preferred) => qualified(name, [...new Set(known.values())], preferred),
+    originalName: (name) => known.get(name)?.contract.originalName ?? name,
+    effectsByOriginalName: () => mergedEffects(Object.values(sources)),
+    unsupported: () => unsupportedIn(sources),
+    async close() {
+      await Promise.allSettled(Object.values(sources).map(({ server }) => server.close()));
+    },
+  };
+}
+
+async function entriesOf(serverId: string, source: CatalogSource): Promise<CatalogEntry[]> {
+  const contracts = await source.server.listTools();
+  return contracts.map((contract) => ({
+    qualified: `${serverId}.${contract.name}`,
+    serverId,
+    contract,
+    effect: effectOf(source.effects, contract.originalName),
+  }));
+}
+
+/** An author's name that is not legal everywhere is still what the author will write. */
+function namesOf({ qualified: name, serverId, contract }: CatalogEntry): string[] {
+  return [...new Set([name, `${serverId}.${contract.originalName}`])];
+}
+
+function qualified(
+  originalName: string,
+  entries: readonly CatalogEntry[],
+  preferredServers: readonly string[] = [],
+): string {
+  const matching = entries.filter(({ contract }) => contract.originalName === originalName);
+  const preferred = matching.filter(({ serverId }) => preferredServers.includes(serverId));
+  const [entry, ...others] = preferred.length > 0 ? preferred : matching;
+  return entry && others.length === 0 ? entry.qualified : originalName;
+}
+
+function mergedEffects(sources: readonly CatalogSource[]): Record<string, Effect> {
+  const declared = sources.flatMap(({ effects }) => Object.entries(effects));
+  const writes = declared.filter(([, effect]) => effect === "write");
+  return { ...Object.fromEntries(declared), ...Object.fromEntries(writes) };
+}
+
+function serverOf(
+  sources: Readonly<Record<string, CatalogSource>>,
+  { serverId, qualified: name }: CatalogEntry,
+): ToolServer {
+  const source = sources[serverId];
+  if (source) return source.server;
+  throw new TwintrackError("TOOL_UNKNOWN", `No tool server is called "${serverId}" for ${name}`);
+}
+
+function unknownTool(name: string, entries: readonly CatalogEntry[]): TwintrackError {
+  const hint = suggestion(
+    name,
+    entries.map((entry) => entry.qualified),
+  );
+  return new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}". ${hint}`, { hint });
+}
+
+async function unsupportedIn(
+  sources: Readonly<Record<string, CatalogSource>>,
+): Promise<(UnsupportedTool & { serverId: string })[]> {
+  const lists = Object.entries(sources).map(async ([serverId, { server }]) =>
+    (await server.unsupported()).map((tool) => ({ ...tool, serverId })),
+  );
+  return (await Promise.all(lists)).flat();
+}

@@ -1,0 +1,137 @@
+/**
+ * A tool's contract: a name that is legal everywhere, its schemas, and a hash over both.
+ *
+ * LangChain's own parser decides what a call may hold (that is what production does); the
+ * schema is for listing, for canonical arguments, and for saying where a call breaks it.
+ * References to other documents are never fetched.
+ */
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { messageOf } from "../core/error.ts";
+import {
+  canonicalText,
+  digest,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from "../core/json.ts";
+import { inputSchemaOf, outputSchemaOf } from "./schema.ts";
+import type { ToolObject } from "./shape.ts";
+import type { Contract } from "./tool-server.ts";
+
+const MAX_NAME = 64;
+
+/** Compiled validators; contracts are few and live as long as the process. */
+const validators = new Map<string, Compiled>();
+
+type Compiled = { check: ValidateFunction } | { broken: string };
+
+/**
+ * The contract of one LangChain tool.
+ *
+ * @throws {TwintrackError} `TOOL_UNSUPPORTED` when its schema cannot be a JSON Schema object.
+ */
+export function contractOf(tool: unknown, taken: ReadonlySet<string> = new Set()): Contract {
+  const { name, description, schema, ...rest } = tool as ToolObject;
+  const declared = rest.outputSchema ?? (tool as ToolObject).metadata?.outputSchema;
+  return contractFrom({
+    name: legalName(name, taken),
+    originalName: name,
+    language: "javascript",
+    description: description ?? "",
+    inputSchema: inputSchemaOf(schema),
+    ...(declared === undefined ? {} : { outputSchema: outputSchemaOf(declared) }),
+  });
+}
+
+/** Adds the hash: SHA-256 over name, input schema and output schema in canonical form. */
+export function contractFrom(fields: Omit<Contract, "contractHash">): Contract {
+  const { name, inputSchema, outputSchema } = fields;
+  const hash = digest(name, canonicalText(inputSchema), canonicalText(outputSchema ?? null));
+  return { ...fields, contractHash: `sha256:${hash}` };
+}
+
+/** A name every client accepts; the hash of the original keeps two rewritten names apart. */
+export function legalName(original: string, taken: ReadonlySet<string> = new Set()): string {
+  const plain = original.replaceAll(/[^A-Za-z0-9_-]/g, "_");
+  const name = plain === "" ? "tool" : plain;
+  if (name.length <= MAX_NAME && !taken.has(name)) return name;
+  for (let round = 0; ; round++) {
+    const suffix = digest(original, String(round)).slice(0, 8);
+    const candidate = `${name.slice(0, MAX_NAME - 9)}_${suffix}`;
+    if (!taken.has(candidate)) return candidate;
+  }
+}
+
+/**
+ * Arguments after the schema's defaults and coercions, as a copy. Arguments the schema refuses
+ * come back unchanged: the tool's own parser has the last word on them.
+ */
+export function canonicalArgs(contract: Contract, args: JsonValue): JsonValue {
+  const compiled = validator("coerce", contract, contract.inputSchema);
+  const copy = structuredClone(args);
+  return "check" in compiled && compiled.check(copy) ? copy : args;
+}
+
+/** Where the arguments break the input schema; empty when they fit. */
+export function validateArgs(contract: Contract, args: JsonValue): string[] {
+  return violations(validator("args", contract, contract.inputSchema), args);
+}
+
+/** Where the value breaks the output schema; empty when it fits or none is declared. */
+export function validateResult(contract: Contract, value: JsonValue): string[] {
+  const { outputSchema } = contract;
+  return outputSchema ? violations(validator("result", contract, outputSchema), value) : [];
+}
+
+function violations(compiled: Compiled, value: JsonValue): string[] {
+  if ("broken" in compiled) return [`the schema cannot be used: ${compiled.broken}`];
+  return compiled.check(value) ? [] : (compiled.check.errors ?? []).map(describe);
+}
+
+function describe(error: ErrorObject): string {
+  return `${error.instancePath || "/"} ${error.message ?? error.keyword}`;
+}
+
+function validator(
+  use: "coerce" | "args" | "result",
+  contract: Contract,
+  schema: JsonObject,
+): Compiled {
+  const key = `${use} ${contract.contractHash}`;
+  const known = validators.get(key);
+  if (known) return known;
+  const compiled = compile(schema, use === "coerce");
+  validators.set(key, compiled);
+  return compiled;
+}
+
+function compile(schema: JsonObject, coerce: boolean): Compiled {
+  const options: Options = {
+    strict: false,
+    logger: false,
+    allErrors: !coerce,
+    validateSchema: false,
+    addUsedSchema: false,
+    ...(coerce ? { useDefaults: true, coerceTypes: true } : {}),
+  };
+  const ajv = isOlderDialect(schema.$schema) ? new Ajv(options) : new Ajv2020(options);
+  addFormats.default(ajv);
+  try {
+    return { check: ajv.compile(withoutDialect(schema)) };
+  } catch (cause) {
+    return { broken: messageOf(cause) };
+  }
+}
+
+/** Draft 7 and older: tuples are `items`, not `prefixItems`. */
+function isOlderDialect(dialect: JsonValue | undefined): boolean {
+  return typeof dialect === "string" && /draft-0[4-7]/.test(dialect);
+}
+
+/** The dialect is chosen by class; ajv refuses the name of one it has no meta-schema for. */
+function withoutDialect(schema: JsonObject): JsonObject {
+  const { $schema: _dialect, ...rest } = schema;
+  return isJsonObject(rest) ? rest : schema;
+}

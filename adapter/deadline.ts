@@ -1,0 +1,67 @@
+/**
+ * Work under the caller's signal and time limit.
+ *
+ * Many LangChain tools ignore both (string tools, subclasses), so the race is ours: the caller is
+ * answered in time, and is told that the work itself may go on.
+ */
+import { TwintrackError } from "../core/error.ts";
+
+export interface Limits {
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+}
+
+/** The longest wait a Node timer can count; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Errors made here, so that a chain's own `TIMEOUT` is not mistaken for our limit. */
+const expired = new WeakSet<Error>();
+
+/** True for the error that {@link withinLimits} made because time ran out. */
+export function isExpiry(thrown: unknown): boolean {
+  return thrown instanceof Error && expired.has(thrown);
+}
+
+/**
+ * @param work gets a signal that aborts with the caller's, or when time is up.
+ * @throws {TwintrackError} `TIMEOUT` or `CANCELLED`, naming `what`.
+ */
+export async function withinLimits<T>(
+  what: string,
+  { signal, timeoutMs }: Limits,
+  work: (signal?: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (!signal && timeoutMs === undefined) return work();
+  if (signal?.aborted) {
+    throw new TwintrackError("CANCELLED", `${what} was cancelled before it started`);
+  }
+  const stop = new AbortController();
+  const ended = Promise.withResolvers<never>();
+  const end = (error: TwintrackError) => {
+    ended.reject(error);
+    stop.abort(error);
+  };
+  const cancel = () => end(new TwintrackError("CANCELLED", `${what} was cancelled; ${MAY_RUN}`));
+  signal?.addEventListener("abort", cancel, { once: true });
+  const timer = timeoutMs === undefined ? undefined : expiry(what, timeoutMs, end);
+  try {
+    return await Promise.race([work(stop.signal), ended.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+const MAY_RUN = "it may still be running";
+
+function expiry(what: string, timeoutMs: number, end: (error: TwintrackError) => void) {
+  return setTimeout(
+    () => {
+      const text = `${what} did not finish within ${timeoutMs} ms; ${MAY_RUN}`;
+      const error = new TwintrackError("TIMEOUT", text);
+      expired.add(error);
+      end(error);
+    },
+    Math.min(timeoutMs, MAX_TIMER_MS),
+  );
+}

@@ -1,0 +1,24 @@
+// Tools
+
+// Chains
+export { chain } from "./capture.ts";
+export { type Catalog, type CatalogEntry, type CatalogSource, catalog } from "./catalog.ts";
+// MCP
+export { catalogServer } from "./catalog-server.ts";
+export type { ChainOptions, ChainRun, ChainTools, LegacyChain } from "./chain.ts";
+export { canonicalArgs, contractOf, validateArgs, validateResult } from "./contract.ts";
+export { httpChain } from "./http-chain.ts";
+export { type InProcessOptions, toolServer } from "./in-process.ts";
+export {
+  claimStdout,
+  type McpHttpOptions,
+  type McpHttpServer,
+  type McpOptions,
+  mcpHttpHandler,
+  serveMcp,
+  serveMcpHttp,
+  serveMcpStdio,
+} from "./mcp-server.ts";
+// Python
+export { pythonChain, pythonTools } from "./python.ts";
+export type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";

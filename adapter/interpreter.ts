@@ -1,0 +1,115 @@
+/** Which Python runs the user's code, and with which environment. */
+import { execFile } from "node:child_process";
+import { accessSync, closeSync, constants, existsSync, openSync, readSync } from "node:fs";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** What of our environment the Python process sees. */
+export interface EnvironmentPolicy {
+  /** Variables of its own, set last. */
+  env?: Readonly<Record<string, string>>;
+  /** `true` (default) all of ours, `false` nothing, or the names to pass on. */
+  inheritEnv?: boolean | readonly string[];
+}
+
+type Environment = Record<string, string>;
+
+const WINDOWS = process.platform === "win32";
+
+/**
+ * The path of the interpreter: the given one, else that of the active or the project's virtual
+ * environment, else `python3`. Undefined when there is none.
+ */
+export async function findInterpreter(
+  given: string | undefined,
+  cwd: string,
+  environment: Environment,
+): Promise<string | undefined> {
+  const name = given ?? virtualEnvironments(cwd, environment).find(isExecutable) ?? "python3";
+  const path = locate(name, cwd, environment);
+  return path && behindShim(path, environment);
+}
+
+function virtualEnvironments(cwd: string, environment: Environment): string[] {
+  const folders = [environment.VIRTUAL_ENV, join(cwd, ".venv")];
+  return folders
+    .filter((folder) => folder !== undefined && folder !== "")
+    .map((folder) => join(String(folder), WINDOWS ? "Scripts/python.exe" : "bin/python"));
+}
+
+function locate(name: string, cwd: string, environment: Environment): string | undefined {
+  if (isAbsolute(name)) return isExecutable(name) ? name : undefined;
+  if (name.includes("/")) return [resolve(cwd, name)].find(isExecutable);
+  const folders = (environment.PATH ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, WINDOWS ? `${name}.exe` : name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const shims = new Map<string, Promise<string>>();
+
+/**
+ * pyenv's and asdf's `python3` is a script that decides anew on each start, and that stands
+ * between us and the process we may have to kill. It is asked once.
+ */
+function behindShim(path: string, environment: Environment): Promise<string> {
+  if (!startsWithShebang(path)) return Promise.resolve(path);
+  const known = shims.get(path);
+  if (known !== undefined) return known;
+  const asked = run(path, ["-c", "import sys; print(sys.executable)"], {
+    env: environment,
+    timeout: 10_000,
+  }).then(
+    ({ stdout }) => stdout.trim() || path,
+    () => path, // Whatever is wrong with it shows when it is started.
+  );
+  shims.set(path, asked);
+  return asked;
+}
+
+function startsWithShebang(path: string): boolean {
+  try {
+    const file = openSync(path, "r");
+    const start = Buffer.alloc(2);
+    readSync(file, start, 0, 2, 0);
+    closeSync(file);
+    return start.toString("latin1") === "#!";
+  } catch {
+    return false;
+  }
+}
+
+/** The environment of the Python process; the bridge is found through PYTHONPATH. */
+export function childEnvironment(
+  { env = {}, inheritEnv: inherit = true }: EnvironmentPolicy,
+  own: NodeJS.ProcessEnv,
+  role: string | undefined,
+): Environment {
+  const passed = Object.entries(own).filter(
+    ([name]) =>
+      inherit === true ||
+      (inherit !== false && inherit.includes(name)) ||
+      name === "TWINTRACK_ROLE",
+  );
+  const environment = { ...(Object.fromEntries(passed) as Environment), ...env };
+  const pythonPath = [bridgeFolder(), environment.PYTHONPATH].filter(Boolean).join(delimiter);
+  const fixed = { ...environment, PYTHONPATH: pythonPath, PYTHONUTF8: "1" };
+  return role === undefined ? fixed : { ...fixed, TWINTRACK_ROLE: role };
+}
+
+/** `python-bridge/src`, seen from the sources and from the published build one folder deeper. */
+function bridgeFolder(): string {
+  const places = ["../python-bridge/src", "../../python-bridge/src"];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(join(path, "twintrack_bridge"))) ?? String(paths[0]);
+}

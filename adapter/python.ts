@@ -1,0 +1,137 @@
+/** Python's LangChain tools and chains, through `python-bridge` in the user's own interpreter. */
+import type { TwintrackError } from "../core/error.ts";
+import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "../core/json.ts";
+import type { ToolResult } from "../core/tool.ts";
+import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
+import { type PythonOptions, PythonSupervisor } from "./supervisor.ts";
+import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
+
+export type { PythonOptions } from "./supervisor.ts";
+
+interface Listing {
+  contracts: Contract[];
+  unsupported: UnsupportedTool[];
+}
+
+/** The tools behind `target`: a tool, a list of tools, a toolkit, or a plain function. */
+export function pythonTools(options: PythonOptions): ToolServer {
+  const python = new PythonSupervisor({ ...options, args: targetsOf(options) });
+  let listing: Promise<Listing> | undefined;
+  const list = () => {
+    listing ??= readListing(python).catch((error: unknown) => {
+      listing = undefined;
+      throw error;
+    });
+    return listing;
+  };
+  return {
+    listTools: async () => (await list()).contracts,
+    unsupported: async () => (await list()).unsupported,
+    callTool: async (name, args, { signal, timeoutMs, onProgress, inject } = {}) => {
+      const meta = inject ? { _meta: { "twintrack/inject": toJson(inject).value } } : {};
+      const result = await python.request(
+        "tools/call",
+        { name, arguments: args, ...meta },
+        {
+          what: `tool ${name}`,
+          timeoutMs: timeoutMs ?? python.callTimeoutMs,
+          ...(signal ? { signal } : {}),
+          ...(onProgress ? { onProgress } : {}),
+        },
+      );
+      return result as unknown as ToolResult;
+    },
+    close: () => python.close(),
+  };
+}
+
+/**
+ * The chain behind `target`: a runnable, a compiled graph, or a function.
+ *
+ * Recorded runs have a process of their own with the role `shadow`, which refuses to run a chain
+ * with live tools, and refuses a tool call that cannot be traced to a run.
+ */
+export function pythonChain(options: PythonOptions): LegacyChain {
+  const args = ["--chain", ...targetsOf(options)];
+  const live = new PythonSupervisor({ ...options, args });
+  const shadow = new PythonSupervisor({ ...options, args, role: "shadow" });
+  return {
+    invoke: (input, run) => {
+      const params = { input, tools: run.tools as unknown as JsonObject, effects: run.effects };
+      return invokeChain(run.tools.mode === "live" ? live : shadow, params, run);
+    },
+    close: async () => {
+      await Promise.all([live.close(), shadow.close()]);
+    },
+  };
+}
+
+function targetsOf({ target }: PythonOptions): string[] {
+  return typeof target === "string" ? [target] : [...target];
+}
+
+async function readListing(python: PythonSupervisor): Promise<Listing> {
+  const listing: Listing = { contracts: [], unsupported: [] };
+  let cursor: string | undefined;
+  do {
+    const page = await python.request("tools/list", cursor === undefined ? {} : { cursor }, {
+      what: "the list of tools",
+      timeoutMs: python.callTimeoutMs,
+    });
+    listing.contracts.push(...(page.tools as JsonObject[]).map(contractOf));
+    const listed = isJsonObject(page._meta) ? page._meta["twintrack/unsupported"] : undefined;
+    if (Array.isArray(listed))
+      listing.unsupported.push(...(listed as unknown as UnsupportedTool[]));
+    cursor = page.nextCursor as string | undefined;
+  } while (cursor !== undefined);
+  return listing;
+}
+
+function contractOf(tool: JsonObject): Contract {
+  const { name, description, inputSchema, outputSchema, title } = tool as unknown as {
+    name: string;
+    title: string;
+    description: string;
+    inputSchema: JsonObject;
+    outputSchema?: JsonObject;
+  };
+  const texts = [name, canonicalText(inputSchema), canonicalText(outputSchema ?? null)];
+  return {
+    name,
+    originalName: title,
+    language: "python",
+    description,
+    inputSchema,
+    ...(outputSchema ? { outputSchema } : {}),
+    contractHash: `sha256:${digest(...texts)}`,
+  };
+}
+
+async function invokeChain(
+  python: PythonSupervisor,
+  params: JsonObject,
+  { signal, timeoutMs = python.callTimeoutMs }: ChainOptions,
+): Promise<ChainRun> {
+  const startedAt = performance.now();
+  const elapsed = () => performance.now() - startedAt;
+  const limits = { what: "the chain", ...(signal ? { signal } : {}) };
+  try {
+    await python.ready({ ...limits, timeoutMs });
+    // The bridge keeps the deadline itself, and then still knows the calls that were made.
+    const result = await python.request(
+      "twintrack/chain/invoke",
+      { ...params, timeoutMs: Math.max(1, timeoutMs - elapsed()) },
+      { ...limits, timeoutMs: timeoutMs + python.graceMs, elapsedMs: elapsed() },
+    );
+    const { outcome, lossy, calls, durationMs } = result as unknown as ChainRun;
+    if (outcome.status === "timed_out") return { ...timedOut(timeoutMs, elapsed()), calls };
+    return { outcome, lossy, calls, durationMs };
+  } catch (error) {
+    if ((error as TwintrackError).code !== "TIMEOUT") throw error;
+    return timedOut(timeoutMs, elapsed());
+  }
+}
+
+function timedOut(afterMs: number, durationMs: number): ChainRun {
+  return { outcome: { status: "timed_out", afterMs }, lossy: false, calls: [], durationMs };
+}

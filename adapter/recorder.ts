@@ -1,0 +1,217 @@
+/**
+ * The tool calls of one chain run: recorded, and in recorded mode answered or refused.
+ *
+ * Only the outermost call counts: what a tool calls inside itself is part of that tool, and is not
+ * called when the tool is answered from a record. A write never runs in recorded mode, neither by
+ * itself nor inside a read that runs live.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type Effect, effectOf } from "../core/effect.ts";
+import { TwintrackError } from "../core/error.ts";
+import type { JsonValue } from "../core/json.ts";
+import { type AnswerBook, answerBook, occurrenceCounter, type ToolCall } from "../core/ledger.ts";
+import { type Outcome, type SerializedError, serializeError } from "../core/outcome.ts";
+import type { ChainOptions } from "./chain.ts";
+import { rawJson } from "./content.ts";
+import { canonicalArgs, contractOf, validateArgs } from "./contract.ts";
+import { observe } from "./derive.ts";
+import type { InterceptedCall, Interceptor } from "./interception.ts";
+import type { ToolObject } from "./shape.ts";
+import type { Contract } from "./tool-server.ts";
+
+export interface Recorder {
+  intercept: Interceptor;
+  /** The calls so far; one that has not ended is `timed_out`. */
+  calls(): ToolCall[];
+  elapsedMs(): number;
+}
+
+/** A call from its start on; the outcome comes when it ends. */
+type Entry = Omit<ToolCall, "outcome"> & { outcome?: Outcome };
+
+const insideTool = new AsyncLocalStorage<true>();
+
+export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effects">): Recorder {
+  const startedAt = performance.now();
+  const elapsedMs = () => performance.now() - startedAt;
+  const entries: Entry[] = [];
+  const nextOccurrence = occurrenceCounter();
+  const book = tools.mode === "recorded" ? answerBook(tools.recording) : undefined;
+  const readsLive = tools.mode === "recorded" && tools.reads === "live";
+
+  function begin(call: InterceptedCall, effect: Effect): Entry {
+    const tool = call.tool.name;
+    const args = recordedArgs(call);
+    const occurrence = nextOccurrence(tool, args);
+    const startedAtMs = elapsedMs();
+    const entry: Entry = {
+      tool,
+      args,
+      effect,
+      occurrence,
+      startedAtMs,
+      durationMs: 0,
+      served: "live",
+    };
+    entries.push(entry);
+    return entry;
+  }
+
+  function intercept(call: InterceptedCall): unknown {
+    const effect = effectOf(effects, call.tool.name);
+    if (insideTool.getStore()) {
+      if (book && effect === "write") throw refusedInside(call.tool.name);
+      return call.proceed();
+    }
+    const entry = begin(call, effect);
+    if (!book) return runLive(entry, call.proceed, elapsedMs);
+    return answered(entry, book, { readsLive, proceed: call.proceed, elapsedMs });
+  }
+
+  return {
+    intercept,
+    elapsedMs,
+    calls: () => entries.map((entry) => ended(entry, elapsedMs())),
+  };
+}
+
+function ended(entry: Entry, nowMs: number): ToolCall {
+  const waitedMs = nowMs - entry.startedAtMs;
+  if (entry.outcome) return { ...entry, outcome: entry.outcome };
+  return { ...entry, outcome: { status: "timed_out", afterMs: waitedMs }, durationMs: waitedMs };
+}
+
+function runLive(entry: Entry, proceed: () => unknown, elapsedMs: () => number): Promise<unknown> {
+  const end = (outcome: Outcome) => {
+    entry.outcome = outcome;
+    entry.durationMs = elapsedMs() - entry.startedAtMs;
+  };
+  return observe(() => insideTool.run(true, proceed), {
+    onReturn(raw) {
+      const { value, lossy } = recordable(raw);
+      if (lossy) entry.lossy = true;
+      end(reportedError(raw) ?? { status: "returned", value });
+    },
+    onThrow: (thrown) => end({ status: "threw", error: serializeError(thrown) }),
+  });
+}
+
+interface LiveRead {
+  readsLive: boolean;
+  proceed: () => unknown;
+  elapsedMs: () => number;
+}
+
+function answered(entry: Entry, book: AnswerBook, live: LiveRead): unknown {
+  const answer = book.answer(entry.tool, entry.args, entry.effect);
+  if (answer.kind === "recorded") return fromRecord(entry, answer.call);
+  if (answer.kind === "unrecorded" && live.readsLive) {
+    return runLive(entry, live.proceed, live.elapsedMs);
+  }
+  const error = answer.kind === "refused" ? refused(entry.tool) : unrecorded(entry.tool);
+  entry.served = "refused";
+  entry.outcome = { status: "threw", error: serializeError(error) };
+  throw error;
+}
+
+function fromRecord(entry: Entry, { outcome, lossy }: ToolCall): unknown {
+  entry.served = "recorded";
+  entry.outcome = outcome;
+  if (lossy) entry.lossy = true;
+  switch (outcome.status) {
+    case "returned":
+      if (lossy) throw lossyRecord(entry.tool);
+      return structuredClone(outcome.value);
+    case "threw":
+      throw rebuilt(outcome.error);
+    case "timed_out":
+      throw new TwintrackError(
+        "TIMEOUT",
+        `${entry.tool} did not finish within ${outcome.afterMs} ms when it was recorded`,
+      );
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function rebuilt({ name, message, code }: SerializedError): Error {
+  const error = Object.assign(new Error(message), code === undefined ? {} : { code });
+  Object.defineProperty(error, "name", { value: name, configurable: true });
+  return error;
+}
+
+/** A tool message with `status: "error"` is a failure in the tool's own words. */
+function reportedError(raw: unknown): Outcome | undefined {
+  const message = raw as { tool_call_id?: unknown; status?: unknown; content?: unknown } | null;
+  if (typeof message?.tool_call_id !== "string" || message.status !== "error") return undefined;
+  return { status: "threw", error: { name: "ToolError", message: String(message.content) } };
+}
+
+function recordable(raw: unknown): { value: JsonValue; lossy: boolean } {
+  try {
+    return rawJson(raw);
+  } catch {
+    return { value: null, lossy: true }; // A cycle: it cannot be recorded, the run goes on.
+  }
+}
+
+/**
+ * The parsed arguments, as the tool's schema describes them. Where parsing left that form (a Date,
+ * a string tool's bare text), the arguments that came in: the other side can only send those.
+ */
+function recordedArgs({ tool, parsed, raw }: InterceptedCall): JsonValue {
+  const { value, lossy } = recordable(parsed ?? {});
+  const contract = contractOfKnown(tool);
+  if (!contract) return lossy ? recordable(raw).value : value;
+  const fits = !lossy && validateArgs(contract, value).length === 0;
+  return canonicalArgs(contract, fits ? value : recordable(raw).value);
+}
+
+const contracts = new WeakMap<ToolObject, Contract | null>();
+
+function contractOfKnown(tool: ToolObject): Contract | null {
+  const known = contracts.get(tool);
+  if (known !== undefined) return known;
+  const contract = contractOrNull(tool);
+  contracts.set(tool, contract);
+  return contract;
+}
+
+function contractOrNull(tool: ToolObject): Contract | null {
+  try {
+    return contractOf(tool);
+  } catch {
+    return null; // It cannot be listed; it can still be called and recorded.
+  }
+}
+
+function refused(tool: string): TwintrackError {
+  return new TwintrackError(
+    "EFFECT_REFUSED",
+    `${tool} is a write that the other side did not make; it was not executed`,
+  );
+}
+
+function refusedInside(tool: string): TwintrackError {
+  return new TwintrackError(
+    "EFFECT_REFUSED",
+    `${tool} is a write inside a tool that is declared a read; it was not executed`,
+    { hint: "Declare the outer tool as a write, or the inner one as a read." },
+  );
+}
+
+function unrecorded(tool: string): TwintrackError {
+  return new TwintrackError(
+    "READ_UNRECORDED",
+    `${tool} was not called with these arguments by the other side`,
+    { hint: 'Allow it with shadow: { reads: "live" }.' },
+  );
+}
+
+function lossyRecord(tool: string): TwintrackError {
+  return new TwintrackError(
+    "RECORDING_LOSSY",
+    `${tool} returned a value that JSON cannot hold, so its record cannot stand in for it`,
+    { hint: "Return plain data from the tool." },
+  );
+}

@@ -1,0 +1,225 @@
+/**
+ * JSON-RPC requests over one stream of frames, with deadlines.
+ *
+ * A request that is given up is cancelled on the other side, which confirms when nothing of it is
+ * running any more. If it does not within the grace, the request is stuck and `onStuck` says so.
+ */
+import { ERROR_CODES, type ErrorCode, TwintrackError } from "../core/error.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import type { ToolCallOptions } from "../core/tool.ts";
+import type { Frame } from "./frame.ts";
+
+export interface RequestOptions extends Pick<ToolCallOptions, "signal" | "onProgress"> {
+  /** What to call it in an error, for example `tool find_order`. */
+  what: string;
+  timeoutMs: number;
+  /** How much of the limit has passed already. */
+  elapsedMs?: number;
+}
+
+/** The stream a connection writes to, and what it tells its owner. */
+export interface RpcPeer {
+  write(text: string): void;
+  /** A promise while the stream is full. */
+  drained(): Promise<void> | undefined;
+  /** A request is running again. */
+  onBusy(): void;
+  /** No request is running any more. */
+  onIdle(): void;
+  onStuck(): void;
+  /** After a cancelled request has this long passed, it is stuck. */
+  graceMs: number;
+}
+
+interface Pending {
+  what: string;
+  resolve: (result: JsonObject) => void;
+  reject: (error: TwintrackError) => void;
+  onProgress: ToolCallOptions["onProgress"];
+}
+
+const ID_IN_PREFIX = /"id"\s*:\s*(\d+)/;
+const INTERNAL_ERROR = -32603;
+
+/** In a result's `_meta`: the answer is here, but work of the request goes on. */
+const RUNNING_META_KEY = "twintrack/running";
+
+export class RpcConnection {
+  readonly #peer: RpcPeer;
+  readonly #pending = new Map<number, Pending>();
+  /** Given up and not confirmed, with the timer that ends our patience. */
+  readonly #givenUp = new Map<number, NodeJS.Timeout>();
+  #lastId = 0;
+  /** Frames that were no message, or answered nothing that was asked. */
+  strayFrames = 0;
+
+  constructor(peer: RpcPeer) {
+    this.#peer = peer;
+  }
+
+  get idle(): boolean {
+    return this.#pending.size === 0;
+  }
+
+  /** @throws {TwintrackError} `TIMEOUT`, `CANCELLED`, the code the other side gave, or of `fail`. */
+  async request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject> {
+    const { promise, resolve, reject } = Promise.withResolvers<JsonObject>();
+    const id = ++this.#lastId;
+    const { what, timeoutMs, elapsedMs = 0, signal, onProgress } = options;
+    const expire = () => this.#giveUp(id, timeoutError(what, timeoutMs));
+    const timer = setTimeout(expire, timeoutMs - elapsedMs);
+    const abort = () => this.#giveUp(id, cancelledError(what));
+    this.#pending.set(id, { what, resolve, reject, onProgress });
+    this.#peer.onBusy();
+    this.#send(id, method, onProgress ? withProgressToken(params, id) : params);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      if (this.idle) this.#peer.onIdle();
+    }
+  }
+
+  notify(method: string, params: JsonObject): void {
+    this.#peer.write(`${JSON.stringify({ jsonrpc: "2.0", method, params })}\n`);
+  }
+
+  /** Rejects all that is running. */
+  fail(errorFor: (what: string) => TwintrackError): void {
+    for (const timer of this.#givenUp.values()) clearTimeout(timer);
+    this.#givenUp.clear();
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { what, reject } of lost) reject(errorFor(what));
+  }
+
+  receive(frame: Frame): void {
+    if (frame.kind === "oversize") {
+      this.#rejectOversize(frame.prefix);
+      return;
+    }
+    const message = parse(frame.text);
+    if (!isJsonObject(message)) this.strayFrames += 1;
+    else if (typeof message.method === "string") this.#receiveNotification(message);
+    else this.#receiveAnswer(message);
+  }
+
+  #send(id: number, method: string, params: JsonObject): void {
+    const write = () => {
+      // It may have been given up, or lost, while it waited for the stream.
+      if (!this.#pending.has(id)) return;
+      this.#peer.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+    };
+    const drained = this.#peer.drained();
+    if (drained === undefined) write();
+    else void drained.then(write);
+  }
+
+  #giveUp(id: number, error: TwintrackError): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    this.#pending.delete(id);
+    this.#awaitEnd(id);
+    pending.reject(error);
+  }
+
+  #awaitEnd(id: number): void {
+    const confirm = { "twintrack/confirm": true };
+    this.notify("notifications/cancelled", { requestId: id, _meta: confirm });
+    this.#givenUp.set(
+      id,
+      setTimeout(() => {
+        this.#givenUp.delete(id);
+        this.#peer.onStuck();
+      }, this.#peer.graceMs).unref(),
+    );
+  }
+
+  #receiveAnswer(message: JsonObject): void {
+    const id = typeof message.id === "number" ? message.id : Number.NaN;
+    const pending = this.#pending.get(id);
+    if (!pending) {
+      this.strayFrames += 1;
+      return;
+    }
+    this.#pending.delete(id);
+    const { result, error } = message;
+    if (!isJsonObject(result)) {
+      pending.reject(errorOf(pending.what, error));
+      return;
+    }
+    if (isJsonObject(result._meta) && result._meta[RUNNING_META_KEY]) this.#awaitEnd(id);
+    pending.resolve(result);
+  }
+
+  #receiveNotification(message: JsonObject): void {
+    const params = isJsonObject(message.params) ? message.params : {};
+    if (message.method === "notifications/twintrack/settled") {
+      const id = Number(params.requestId);
+      clearTimeout(this.#givenUp.get(id));
+      this.#givenUp.delete(id);
+    } else if (message.method === "notifications/progress") {
+      this.#progress(params);
+    }
+  }
+
+  #progress(params: JsonObject): void {
+    const { progress, total, message } = params;
+    const onProgress = this.#pending.get(Number(params.progressToken))?.onProgress;
+    if (!onProgress || typeof progress !== "number") return;
+    try {
+      onProgress({
+        progress,
+        ...(typeof total === "number" ? { total } : {}),
+        ...(typeof message === "string" ? { message } : {}),
+      });
+    } catch {
+      // A listener that throws may not break the connection for other calls.
+    }
+  }
+
+  #rejectOversize(prefix: string): void {
+    const id = Number(ID_IN_PREFIX.exec(prefix)?.[1]);
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.reject(
+      new TwintrackError("VALUE_TOO_LARGE", `${pending.what} was done; its answer is too large`, {
+        hint: "Raise maxFrameBytes, or have the tool return less.",
+      }),
+    );
+  }
+}
+
+function withProgressToken(params: JsonObject, id: number): JsonObject {
+  const meta = isJsonObject(params._meta) ? params._meta : {};
+  return { ...params, _meta: { ...meta, progressToken: id } };
+}
+
+function parse(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
+  }
+}
+
+export function timeoutError(what: string, timeoutMs: number): TwintrackError {
+  return new TwintrackError("TIMEOUT", `${what} did not finish within ${timeoutMs} ms`);
+}
+
+export function cancelledError(what: string): TwintrackError {
+  return new TwintrackError("CANCELLED", `${what} was cancelled by the caller`);
+}
+
+/** A JSON-RPC error as ours. An internal error of the bridge does not say that nothing was done. */
+function errorOf(what: string, error: JsonValue | undefined): TwintrackError {
+  const fields = isJsonObject(error) ? error : {};
+  const data = isJsonObject(fields.data) ? fields.data : {};
+  const given = String(data.code);
+  const fallback = fields.code === INTERNAL_ERROR ? "PYTHON_LOST" : "TOOL_FAILED";
+  const code = Object.hasOwn(ERROR_CODES, given) ? (given as ErrorCode) : fallback;
+  return new TwintrackError(code, `${what}: ${String(fields.message ?? "malformed answer")}`);
+}

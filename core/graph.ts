@@ -1,0 +1,25 @@
+/** A flow's static graph: to draw, to diff, to name the steps of. */
+import type { Flow } from "./flow.ts";
+
+export interface FlowGraph {
+  flow: string;
+  version: string;
+  hash: string;
+  nodes: { name: string; kind: "run" | "tool"; tool?: string; optional: boolean }[];
+  edges: { from: string; to: string }[];
+}
+
+export function graph(flow: Flow): FlowGraph {
+  return {
+    flow: flow.name,
+    version: flow.version,
+    hash: flow.hash,
+    nodes: flow.steps.map((step) => ({
+      name: step.name,
+      kind: step.action.kind,
+      ...(step.action.kind === "tool" ? { tool: step.action.tool } : {}),
+      optional: step.when !== undefined || step.onError === "continue",
+    })),
+    edges: flow.steps.flatMap((step) => step.needs.map((from) => ({ from, to: step.name }))),
+  };
+}

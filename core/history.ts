@@ -1,0 +1,111 @@
+/**
+ * The append-only history of one run, keyed by step name and attempt, never by position:
+ * parallel steps may finish in any order and still replay to the same result.
+ */
+import { TwintrackError } from "./error.ts";
+import type { Flow } from "./flow.ts";
+import type { JsonValue } from "./json.ts";
+import type { SerializedError } from "./outcome.ts";
+
+export type RunEvent = { at: number } & (
+  | { type: "run_started"; flow: string; version: string; flowHash: string; input: JsonValue }
+  | { type: "step_started"; step: string; attempt: number; args?: JsonValue }
+  | { type: "step_returned"; step: string; attempt: number; output: JsonValue; durationMs: number }
+  /** `retryInMs` is null when no attempt is left. */
+  | {
+      type: "step_failed";
+      step: string;
+      attempt: number;
+      error: SerializedError;
+      retryInMs: number | null;
+    }
+  | { type: "step_skipped"; step: string }
+  | { type: "step_continued"; step: string }
+  | { type: "step_compensated"; step: string; output: JsonValue }
+  | { type: "run_returned"; output: JsonValue }
+  | { type: "run_failed"; error: SerializedError }
+);
+
+/** Where histories rest. A shadow run has none: it is flushed once, with its result. */
+export interface RunStore {
+  load(runId: string): Promise<readonly RunEvent[]>;
+  /** Appends in order; `seq` is the position of the event in the run's history. */
+  append(runId: string, seq: number, event: RunEvent): Promise<void>;
+}
+
+/** How a step ended. `halted` ends the run. */
+export type StepEnd =
+  | { kind: "returned"; output: JsonValue }
+  | { kind: "absent" }
+  | { kind: "halted"; error: SerializedError };
+
+/** What a history says of one step. */
+export interface StepPast {
+  attempts: number;
+  /** The arguments of the last attempt of a tool step. */
+  args?: JsonValue;
+  lastError?: SerializedError;
+  end?: StepEnd;
+}
+
+/** Sorts a history by step. */
+export function pastOf(events: readonly RunEvent[]): Map<string, StepPast> {
+  const past = new Map<string, StepPast>();
+  for (const event of events) {
+    if (!("step" in event)) continue;
+    const step = past.get(event.step) ?? { attempts: 0 };
+    past.set(event.step, step);
+    noteEvent(step, event);
+  }
+  return past;
+}
+
+function noteEvent(step: StepPast, event: Extract<RunEvent, { step: string }>): void {
+  switch (event.type) {
+    case "step_started":
+      step.attempts = Math.max(step.attempts, event.attempt);
+      if (event.args !== undefined) step.args = event.args;
+      return;
+    case "step_failed":
+      step.lastError = event.error;
+      if (event.retryInMs === null) step.end = { kind: "halted", error: event.error };
+      return;
+    case "step_returned":
+    case "step_compensated":
+      step.end = { kind: "returned", output: event.output };
+      return;
+    case "step_skipped":
+    case "step_continued":
+      step.end = { kind: "absent" };
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+/**
+ * Refuses a history that another flow, or another version of this one, has written.
+ *
+ * @throws {TwintrackError} `HISTORY_MISMATCH`, naming the step that the flow does not have.
+ */
+export function checkFits(flow: Flow, events: readonly RunEvent[]): void {
+  const known = new Set(flow.steps.map((step) => step.name));
+  const stranger = events.find((event) => "step" in event && !known.has(event.step));
+  if (stranger && "step" in stranger)
+    throw mismatch(flow.name, stranger.step, "the flow has no such step");
+  const started = events.find((event) => event.type === "run_started");
+  if (started?.type === "run_started" && started.flow !== flow.name) {
+    throw new TwintrackError(
+      "HISTORY_MISMATCH",
+      `This is a history of "${started.flow}", not of "${flow.name}"`,
+    );
+  }
+}
+
+export function mismatch(flow: string, step: string, problem: string): TwintrackError {
+  return new TwintrackError(
+    "HISTORY_MISMATCH",
+    `Flow "${flow}" does not fit the history at step "${step}": ${problem}`,
+    { hint: "Run it with the flow version that wrote the history." },
+  );
+}

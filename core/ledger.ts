@@ -1,0 +1,130 @@
+/**
+ * The record of tool calls, and the rule by which one run is answered from another's record.
+ *
+ * The rule, the same in TypeScript and in Python (`fixtures/vectors/ledger.json` is read by
+ * both): a call is answered by the first unused recorded call with the same tool and the same
+ * canonical arguments. A write without one is refused. There is no way to execute a write here.
+ */
+import type { Effect } from "./effect.ts";
+import { canonicalText, digest, type JsonValue } from "./json.ts";
+import type { Outcome } from "./outcome.ts";
+import type { Side } from "./trigger.ts";
+
+/** One tool call of one run, as it was recorded. */
+export interface ToolCall {
+  /** Name in the catalogue, for example `billing.refund`. */
+  tool: string;
+  /** Arguments after the schema's defaults and coercions. */
+  args: JsonValue;
+  effect: Effect;
+  /** 0 for the first call of this tool with these arguments in this run, 1 for the second … */
+  occurrence: number;
+  /** The flow's step that made the call; absent inside a legacy chain. */
+  step?: string;
+  outcome: Outcome;
+  /** The outcome's value lost information when it became JSON. */
+  lossy?: boolean;
+  /** Since the run started. */
+  startedAtMs: number;
+  durationMs: number;
+  /** `live` the tool ran; `recorded` answered from the other side; `refused` not executed. */
+  served: "live" | "recorded" | "refused";
+}
+
+/** What the ledger says to a call of a shadow run. */
+export type LedgerAnswer =
+  | { kind: "recorded"; call: ToolCall }
+  | { kind: "refused"; tool: string; effect: "write" }
+  | { kind: "unrecorded"; tool: string; effect: "read" };
+
+export interface AnswerBook {
+  answer(tool: string, args: JsonValue, effect: Effect): LedgerAnswer;
+  /** Recorded calls that nobody asked for (yet), in the order they were made. */
+  unused(): ToolCall[];
+}
+
+export function callKey(tool: string, args: JsonValue): string {
+  return `${tool} ${canonicalText(args)}`;
+}
+
+/** Answers calls from a recording; every recorded call is given out once, in order. */
+export function answerBook(recording: readonly ToolCall[]): AnswerBook {
+  const waiting = Map.groupBy(recording, (call) => callKey(call.tool, call.args));
+  const used = new Set<ToolCall>();
+  return {
+    answer(tool, args, effect) {
+      const call = waiting.get(callKey(tool, args))?.shift();
+      if (call) {
+        used.add(call);
+        return { kind: "recorded", call };
+      }
+      return effect === "write"
+        ? { kind: "refused", tool, effect }
+        : { kind: "unrecorded", tool, effect };
+    },
+    unused: () => recording.filter((call) => !used.has(call)),
+  };
+}
+
+export interface LedgerKeyParts {
+  flow: string;
+  triggerId: string;
+  side: Side;
+  step: string;
+  occurrence: number;
+  tool: string;
+  args: JsonValue;
+}
+
+/** The idempotency key of a write: never contains an attempt, a worker or a clock. */
+export function idempotencyKey(parts: LedgerKeyParts): string {
+  const { flow, triggerId, side, step, occurrence, tool, args } = parts;
+  return digest(flow, triggerId, side, step, String(occurrence), tool, canonicalText(args));
+}
+
+/** Counts calls of one tool with equal arguments: 0, 1, 2 … */
+export function occurrenceCounter(): (tool: string, args: JsonValue) => number {
+  const seen = new Map<string, number>();
+  return (tool, args) => {
+    const key = callKey(tool, args);
+    const occurrence = seen.get(key) ?? 0;
+    seen.set(key, occurrence + 1);
+    return occurrence;
+  };
+}
+
+/** What the ledger answers to a write that is about to be made. */
+export type Grant =
+  | { kind: "granted" }
+  /** It was made before: this is its result. */
+  | { kind: "returned"; value: JsonValue }
+  /** It was granted before and nobody knows how it ended. It is not made again. */
+  | { kind: "unknown" };
+
+/** How a granted call ended. `failed` gives the key back; `unknown` never does. */
+export type Settlement =
+  | { kind: "returned"; value: JsonValue }
+  | { kind: "failed" }
+  | { kind: "unknown" };
+
+/** Grants each idempotency key at most once, until a call that surely did nothing gives it back. */
+export interface Ledger {
+  acquire(key: string, call: { tool: string; args: JsonValue }): Promise<Grant>;
+  settle(key: string, settlement: Settlement): Promise<void>;
+}
+
+/** A ledger that lives as long as the process. */
+export function memoryLedger(): Ledger {
+  const settled = new Map<string, Settlement>();
+  return {
+    async acquire(key) {
+      const past = settled.get(key);
+      if (past && past.kind !== "failed") return past;
+      settled.set(key, { kind: "unknown" });
+      return { kind: "granted" };
+    },
+    async settle(key, settlement) {
+      settled.set(key, settlement);
+    },
+  };
+}

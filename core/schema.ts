@@ -1,0 +1,60 @@
+/**
+ * Schemas as the flow DSL takes them: any validator that speaks Standard Schema
+ * (zod 3.24+, zod 4, valibot, arktype). Source: https://standardschema.dev
+ */
+import { type ErrorCode, TwintrackError } from "./error.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
+
+export interface Schema<Output = unknown> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+  };
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/**
+ * The value as the schema returns it: defaults applied, unknown keys dropped or kept as it says.
+ *
+ * @throws {TwintrackError} `code`, naming `what` and each issue with its path.
+ */
+export async function validate<Output>(
+  schema: Schema<Output>,
+  value: unknown,
+  what: string,
+  code: ErrorCode,
+): Promise<Output> {
+  const pending = schema["~standard"].validate(value);
+  const result = pending instanceof Promise ? await pending : pending;
+  if (!result.issues) return result.value;
+  const issues = result.issues.slice(0, 5).map(describeIssue).join("; ");
+  throw new TwintrackError(code, `${what}: ${issues}`);
+}
+
+function describeIssue(issue: SchemaIssue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part));
+  return `${path.length > 0 ? `/${path.join("/")}` : "(root)"} ${issue.message}`;
+}
+
+/** JSON Schema of the input view, when the validator can tell it; else `{}`. */
+export function jsonSchemaOf(schema: Schema): JsonObject {
+  const standard = schema["~standard"] as { jsonSchema?: { input?: unknown } };
+  const input = standard.jsonSchema?.input;
+  if (typeof input !== "function") return {};
+  try {
+    const converted: unknown = input.call(standard.jsonSchema, { target: "draft-2020-12" });
+    return isJsonObject(converted) ? converted : {};
+  } catch {
+    return {}; // A schema with a transform has no JSON Schema; it still validates.
+  }
+}

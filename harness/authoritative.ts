@@ -1,0 +1,110 @@
+/** The authoritative side: which one it is, and its run. */
+import { isTwintrackError } from "../core/error.ts";
+import type { RunEvent } from "../core/history.ts";
+import { digest } from "../core/json.ts";
+import type { Ledger, ToolCall } from "../core/ledger.ts";
+import { type Outcome, serializeError } from "../core/outcome.ts";
+import { runFlow } from "../core/run.ts";
+import type { Side, Trigger } from "../core/trigger.ts";
+import type { FlowConfig } from "./config.ts";
+import type { Sides } from "./side.ts";
+import type { FlowStage } from "./stage.ts";
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+/** What an answer needs beside its trigger. */
+interface AnswerContext {
+  sides: Sides;
+  ledger: Ledger;
+}
+
+/** Which side answers. In a canary the same key always gets the same side. */
+export function sideOf(stage: FlowStage, config: FlowConfig, trigger: Trigger): Side {
+  switch (stage.stage) {
+    case "legacy":
+    case "shadow":
+      return "legacy";
+    case "canary": {
+      const key = config.canaryKey?.(trigger.input) ?? trigger.id;
+      return shareOf(trigger.flow, key) * 100 < stage.canaryPercent ? "candidate" : "legacy";
+    }
+    case "cutover":
+    case "retired":
+      return "candidate";
+    default:
+      return stage.stage satisfies never;
+  }
+}
+
+/** A stable number in [0, 1) for a key. */
+function shareOf(flow: string, key: string): number {
+  return Number.parseInt(digest(flow, key).slice(0, 8), 16) / 2 ** 32;
+}
+
+/** What the side that answers did. */
+export interface AuthoritativeRun {
+  outcome: Outcome;
+  lossy: boolean;
+  calls: ToolCall[];
+  history?: RunEvent[];
+  durationMs: number;
+}
+
+export async function runSide(
+  context: AnswerContext,
+  config: FlowConfig,
+  trigger: Trigger,
+  side: Side,
+  signal: AbortSignal | undefined,
+): Promise<AuthoritativeRun> {
+  const timeoutMs = config.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  return side === "legacy"
+    ? runLegacy(context, trigger, timeoutMs, signal)
+    : runCandidate(context, trigger, timeoutMs, signal);
+}
+
+async function runLegacy(
+  { sides }: AnswerContext,
+  trigger: Trigger,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<AuthoritativeRun> {
+  const legacy = await sides.legacy(trigger.flow);
+  try {
+    // Effects are told apart off the live path: here every tool runs anyway.
+    const options = { tools: { mode: "live" as const }, effects: {}, timeoutMs };
+    return await legacy.invoke(trigger.input, signal ? { ...options, signal } : options);
+  } catch (error) {
+    // A chain that never started is refused at the door; one that died on the way may have acted.
+    if (isTwintrackError(error) && error.code === "PYTHON_UNAVAILABLE") throw error;
+    return {
+      outcome: { status: "threw", error: serializeError(error) },
+      lossy: false,
+      calls: [],
+      durationMs: 0,
+    };
+  }
+}
+
+async function runCandidate(
+  { sides, ledger }: AnswerContext,
+  trigger: Trigger,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<AuthoritativeRun> {
+  const flow = await sides.candidate(trigger.flow);
+  const tools = await sides.catalog();
+  await tools.entries();
+  const limit = AbortSignal.timeout(timeoutMs);
+  const result = await runFlow(flow, trigger.input, {
+    tools,
+    ledger,
+    triggerId: trigger.id,
+    signal: signal ? AbortSignal.any([signal, limit]) : limit,
+  });
+  const outcome: Outcome = limit.aborted
+    ? { status: "timed_out", afterMs: timeoutMs }
+    : result.outcome;
+  const { calls, history, durationMs } = result;
+  return { outcome, lossy: false, calls, history, durationMs };
+}

@@ -1,0 +1,222 @@
+/**
+ * The commands that need the store: each takes data and returns a reply. The terminal runs them on
+ * the database, or, when a running server holds the embedded one, that server runs them.
+ */
+import { TwintrackError } from "../../core/error.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
+import type { Stage } from "../../core/trigger.ts";
+import type { ResolvedConfig } from "../config.ts";
+import { evaluateGate, type GateResult } from "../gate.ts";
+import { evidenceOf } from "../report/evidence.ts";
+import { buildReport, type Report } from "../report/report.ts";
+import type { Decision } from "../report/rows.ts";
+import { checkRetirement } from "../retire.ts";
+import { type Sides, sideMissing } from "../side.ts";
+import {
+  changeStage,
+  type FlowStage,
+  initialStage,
+  readStages,
+  setKillSwitch,
+  sidesOf,
+} from "../stage.ts";
+import { books } from "../store/books.ts";
+import type { Database } from "../store/database.ts";
+import { decide, reportRows } from "../store/report-rows.ts";
+import { EXIT, type Reply } from "./reply.ts";
+
+export interface Desk {
+  config: ResolvedConfig;
+  db: Database;
+  sides: Sides;
+}
+
+export type StoreCommand = (desk: Desk, args: JsonObject) => Promise<Reply>;
+
+const GATE_EXIT: Record<GateResult["decision"], number> = {
+  open: EXIT.ok,
+  closed: EXIT.divergence,
+  undecided: EXIT.undecided,
+};
+
+/** @throws {TwintrackError} `USAGE` naming the argument. */
+function text(args: JsonObject, name: string): string {
+  const value = args[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw new TwintrackError("USAGE", `--${name} is missing`, { hint: `Add --${name} "…".` });
+}
+
+const DECISIONS: readonly Decision["decision"][] = [
+  "candidate_bug",
+  "intended",
+  "noise",
+  "legacy_bug",
+  "unsure",
+];
+
+/** @throws {TwintrackError} `USAGE` */
+function decisionOf(given: string): Decision["decision"] {
+  const decision = DECISIONS.find((one) => one === given);
+  if (decision) return decision;
+  throw new TwintrackError("USAGE", `--as ${given} is no decision`, {
+    hint: `One of ${DECISIONS.join(", ")}.`,
+  });
+}
+
+/** @throws {TwintrackError} `USAGE` */
+function dateOf(until: JsonValue | undefined): string | null {
+  if (typeof until !== "string") return null;
+  if (!Number.isNaN(Date.parse(until))) return new Date(until).toISOString();
+  throw new TwintrackError("USAGE", `--until ${until} is no date`, {
+    hint: "Like 2026-12-31, or 2026-12-31T12:00:00Z.",
+  });
+}
+
+async function stageOf(desk: Desk, flow: string): Promise<FlowStage> {
+  desk.sides.configOf(flow);
+  return (await readStages(desk.db)).get(flow) ?? initialStage(desk.config, flow);
+}
+
+/** The gate of a flow, from what its store holds. */
+export async function gateOf({ db, config }: Desk, flow: string): Promise<GateResult> {
+  const rows = await reportRows(db, config, flow);
+  const [row] = rows.flows;
+  if (!row) throw new TwintrackError("FLOW_UNKNOWN", `No flow is called "${flow}"`);
+  return evaluateGate(evidenceOf(row, rows.divergences, new Date().toISOString()), row.policy);
+}
+
+export async function reportOf(
+  { db, config }: Pick<Desk, "db" | "config">,
+  flow?: string,
+): Promise<Report> {
+  return buildReport(await reportRows(db, config, flow), new Date().toISOString());
+}
+
+async function change(desk: Desk, args: JsonObject, to: Stage, gate?: GateResult): Promise<Reply> {
+  const flow = text(args, "flow");
+  const from = await stageOf(desk, flow);
+  const config = desk.sides.configOf(flow);
+  for (const side of sidesOf(to)) if (!config[side]) throw sideMissing(flow, side);
+  const canaryPercent = args.percent;
+  const now = await changeStage(desk.db, from, {
+    flow,
+    to,
+    who: text(args, "who"),
+    why: text(args, "why"),
+    override: args.override === true,
+    ...(typeof canaryPercent === "number" ? { canaryPercent } : {}),
+    ...(gate ? { gate } : {}),
+  });
+  const data = { flow, from: from.stage, to: now.stage, canaryPercent: now.canaryPercent };
+  return { command: "stage", exitCode: EXIT.ok, data };
+}
+
+export const STORE_COMMANDS: Record<string, StoreCommand> = {
+  async stage(desk, args) {
+    const names = typeof args.flow === "string" ? [args.flow] : Object.keys(desk.config.flows);
+    const flows = await Promise.all(
+      names.map(async (flow) => {
+        const { stage, canaryPercent } = await stageOf(desk, flow);
+        return { flow, stage, canaryPercent };
+      }),
+    );
+    return { command: "stage", exitCode: EXIT.ok, data: { flows } };
+  },
+
+  async "shadow on"(desk, args) {
+    setKillSwitch(desk.config, false);
+    const reply = await change(desk, args, "shadow");
+    return { ...reply, next: ["twintrack report"] };
+  },
+
+  "shadow off": (desk, args) => change(desk, args, "legacy"),
+
+  async cutover(desk, args) {
+    const flow = text(args, "flow");
+    const gate = await gateOf(desk, flow);
+    const to = typeof args.percent === "number" && args.percent < 100 ? "canary" : "cutover";
+    const reply = await change(desk, args, to, gate);
+    return { ...reply, command: "cutover", next: [`twintrack rollback ${flow} --why "…"`] };
+  },
+
+  async rollback(desk, args) {
+    const { stage } = await stageOf(desk, text(args, "flow"));
+    const isLow = stage === "legacy" || stage === "shadow";
+    const to = args.to === "legacy" || isLow ? "legacy" : "shadow";
+    const reply = await change(desk, args, to);
+    return {
+      ...reply,
+      command: "rollback",
+      warnings: ["Effects that were already executed are not undone."],
+    };
+  },
+
+  async retire(desk, args) {
+    const flow = text(args, "flow");
+    const retirement = await checkRetirement(desk.db, desk.config, desk.sides, flow);
+    if (args.dryRun !== true) await change(desk, args, "retired");
+    return {
+      command: "retire",
+      exitCode: EXIT.ok,
+      data: { ...retirement } as unknown as JsonValue,
+    };
+  },
+
+  async gate(desk, args) {
+    const flow = text(args, "flow");
+    desk.sides.configOf(flow);
+    const gate = await gateOf(desk, flow);
+    const next =
+      gate.decision === "open"
+        ? [`twintrack cutover ${flow} --why "…"`]
+        : [`twintrack report ${flow}`];
+    return {
+      command: "gate",
+      exitCode: GATE_EXIT[gate.decision],
+      data: gate as unknown as JsonValue,
+      next,
+    };
+  },
+
+  async report(desk, args) {
+    const flow = typeof args.flow === "string" ? args.flow : undefined;
+    if (flow !== undefined) desk.sides.configOf(flow);
+    const report = await reportOf(desk, flow);
+    return { command: "report", exitCode: EXIT.ok, data: report as unknown as JsonValue };
+  },
+
+  async triage(desk, args) {
+    const flow = text(args, "flow");
+    const fingerprint = text(args, "fingerprint");
+    const known = (await reportRows(desk.db, desk.config, flow)).divergences.map(
+      (row) => row.fingerprint,
+    );
+    if (!known.includes(fingerprint)) {
+      throw new TwintrackError("USAGE", `Flow "${flow}" has no divergence ${fingerprint}`, {
+        hint: `It has: ${known.join(", ") || "none"}.`,
+      });
+    }
+    const decision = {
+      decision: decisionOf(text(args, "as")),
+      who: text(args, "who"),
+      why: text(args, "why"),
+      until: dateOf(args.until),
+    };
+    await decide(desk.db, flow, fingerprint, decision);
+    return {
+      command: "triage",
+      exitCode: EXIT.ok,
+      data: { flow, fingerprint, ...decision },
+      next: [`twintrack gate ${flow}`],
+    };
+  },
+
+  async books({ db }) {
+    const balance = await books(db);
+    return {
+      command: "books",
+      exitCode: balance.unexplained === 0 ? EXIT.ok : EXIT.unexpected,
+      data: { ...balance },
+    };
+  },
+};

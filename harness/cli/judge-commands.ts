@@ -1,0 +1,194 @@
+/** Commands that compare and judge: on the store, or on files alone. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { messageOf, TwintrackError } from "../../core/error.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
+import { compare } from "../compare/compare.ts";
+import { compileRules } from "../compare/rules.ts";
+import { loadConfig } from "../config.ts";
+import { type Evidence, evaluateGate, type GateResult, type Policy } from "../gate.ts";
+import { renderHtml } from "../report/html.ts";
+import { renderMarkdown } from "../report/markdown.ts";
+import type { Report } from "../report/report.ts";
+import { renderText } from "../report/text.ts";
+import { runStoreCommand } from "./desk.ts";
+import { type Cli, currentUser } from "./main.ts";
+import { EXIT, type Reply, shown, table } from "./reply.ts";
+
+export function addJudgeCommands(cli: Cli): void {
+  addDiff(cli);
+  addGate(cli);
+  cli.program
+    .command("report [flow]")
+    .description("flows, gates and divergences")
+    .option("--html <file>", "write one self-contained page")
+    .option("--markdown", "for a CI summary")
+    .addHelpText("after", "\nExample:\n  twintrack report --html report.html")
+    .action((flow: string | undefined, options: ReportOptions) =>
+      cli.run(() => report(cli, flow, options)),
+    );
+  cli.program
+    .command("triage <flow> <fingerprint>")
+    .description("decide what a divergence is")
+    .requiredOption("--as <decision>", "candidate_bug, intended, noise, legacy_bug or unsure")
+    .requiredOption("--why <text>", "reason, shown in the report")
+    .option("--until <date>", "the decision expires then (ISO 8601)")
+    .option("--who <name>", "who decides", currentUser())
+    .addHelpText(
+      "after",
+      `\nExample:\n  twintrack triage refunds v1:0123456789abcdef --as noise --why "random id"`,
+    )
+    .action((flow: string, fingerprint: string, options: JsonObject) =>
+      cli.run(() => triage(cli, flow, fingerprint, options)),
+    );
+}
+
+/** @throws {TwintrackError} `USAGE` naming the file. */
+function readJson(file: string): JsonValue {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as JsonValue;
+  } catch (cause) {
+    throw new TwintrackError("USAGE", `${file} cannot be read as JSON: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function addDiff(cli: Cli): void {
+  cli.program
+    .command("diff <legacy> <candidate>")
+    .description("compare two JSON files; exit 3 when they differ")
+    .option("--rules <file>", "JSON array of rules")
+    .addHelpText(
+      "after",
+      "\nExample:\n  twintrack diff legacy.json candidate.json --rules rules.json",
+    )
+    .action((legacy: string, candidate: string, options: { rules?: string }) =>
+      cli.run(async () => {
+        const { rules, problems } = compileRules(
+          options.rules === undefined ? [] : readJson(options.rules),
+        );
+        const result = compare(readJson(legacy), readJson(candidate), rules);
+        const { verdict, truncated, differences } = result;
+        const exitCode = {
+          match: EXIT.ok,
+          ignored: EXIT.ok,
+          mismatch: EXIT.divergence,
+          incomparable: EXIT.undecided,
+        }[verdict];
+        const warnings = problems.map(
+          (problem) => `rule ${JSON.stringify(problem.rule)} is not used: ${problem.message}`,
+        );
+        const data = { verdict, truncated, differences } as unknown as JsonValue;
+        const rows = differences.map((one) => [
+          one.kind,
+          one.path || "(root)",
+          shown(one.legacy),
+          "→",
+          shown(one.candidate),
+          one.rule ?? "",
+        ]);
+        return {
+          reply: { command: "diff", exitCode, data, warnings },
+          text: [verdict, table(rows)].join("\n").trim(),
+        };
+      }),
+    );
+}
+
+interface GateOptions {
+  evidence?: string;
+  policy?: string;
+}
+
+function addGate(cli: Cli): void {
+  cli.program
+    .command("gate [flow]")
+    .description("is it safe to cut over? exit 0 open, 3 closed, 4 undecided")
+    .option("--evidence <file>", "judge these numbers instead of the store's")
+    .option("--policy <file>", "limits, as JSON")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  twintrack gate refunds\n  twintrack gate --evidence evidence.json --policy policy.json",
+    )
+    .action((flow: string | undefined, options: GateOptions) =>
+      cli.run(() => gate(cli, flow, options)),
+    );
+}
+
+async function gate(cli: Cli, flow: string | undefined, { evidence, policy }: GateOptions) {
+  const reply =
+    evidence === undefined ? await storedGate(cli, flow) : gateOfFiles(evidence, policy);
+  const { decision, reasons } = reply.data as unknown as GateResult;
+  const rows = reasons.map(({ criterion, observed, limit, n, status, detail }) =>
+    [criterion, number(observed), number(limit), number(n), status, detail].map(String),
+  );
+  return {
+    reply,
+    text: [
+      `gate ${decision}`,
+      table([["criterion", "observed", "limit", "n", "status", "detail"], ...rows]),
+    ].join("\n"),
+  };
+}
+
+function number(value: number | null | undefined): string {
+  return value === null || value === undefined ? "-" : String(Number(value.toPrecision(4)));
+}
+
+async function storedGate(cli: Cli, flow: string | undefined): Promise<Reply> {
+  if (flow === undefined) {
+    throw new TwintrackError("USAGE", "gate needs a flow, or --evidence", {
+      hint: "twintrack gate <flow>",
+    });
+  }
+  return runStoreCommand(await loadConfig(cli.options().config), "gate", { flow });
+}
+
+function gateOfFiles(evidenceFile: string, policyFile: string | undefined): Reply {
+  const policy = policyFile === undefined ? {} : (readJson(policyFile) as Policy);
+  const result = evaluateGate(readJson(evidenceFile) as unknown as Evidence, policy);
+  const exitCode = { open: EXIT.ok, closed: EXIT.divergence, undecided: EXIT.undecided }[
+    result.decision
+  ];
+  return { command: "gate", exitCode, data: result as unknown as JsonValue };
+}
+
+interface ReportOptions {
+  html?: string;
+  markdown?: boolean;
+}
+
+async function report(cli: Cli, flow: string | undefined, { html, markdown }: ReportOptions) {
+  const config = await loadConfig(cli.options().config);
+  const reply = await runStoreCommand(config, "report", flow === undefined ? {} : { flow });
+  const value = reply.data as unknown as Report;
+  if (html !== undefined) writePage(html, renderHtml(value));
+  const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+  const text = markdown
+    ? renderMarkdown(value)
+    : renderText(value, { color, width: process.stdout.columns ?? 100 });
+  return { reply, text: html === undefined ? text : `${text}\nwrote ${html}` };
+}
+
+/** @throws {TwintrackError} `USAGE` naming the file. */
+function writePage(file: string, page: string): void {
+  try {
+    writeFileSync(file, page);
+  } catch (cause) {
+    throw new TwintrackError("USAGE", `${file} cannot be written: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function triage(cli: Cli, flow: string, fingerprint: string, options: JsonObject) {
+  const { as, why, who, until } = options;
+  const args: JsonObject = {
+    flow,
+    fingerprint,
+    as: as ?? "",
+    why: why ?? "",
+    who: who ?? "",
+    until: until ?? null,
+  };
+  const reply = await runStoreCommand(await loadConfig(cli.options().config), "triage", args);
+  return { reply, text: `${flow} ${fingerprint}: ${String(as)} (${String(who)}: ${String(why)})` };
+}

@@ -1,0 +1,106 @@
+/** Commands that keep running, and the schema. */
+import { isTwintrackError, TwintrackError } from "../../core/error.ts";
+import { loadConfig, secretOf } from "../config.ts";
+import { serve } from "../http/server.ts";
+import { migrationStatus } from "../store/migrate.ts";
+import { connectDatabase, openDatabase } from "../store/open.ts";
+import { type Harness, openHarness } from "../twintrack.ts";
+import type { Cli } from "./main.ts";
+import { MAX_PORT, wholeNumber } from "./option.ts";
+import { EXIT, type Reply } from "./reply.ts";
+
+export function addServeCommands(cli: Cli): void {
+  cli.program
+    .command("serve")
+    .description("answer flows over HTTP and judge their trials")
+    .option("--port <port>", "default: TWINTRACK_PORT or 4100")
+    .option("--host <host>", "default: TWINTRACK_HOST or 127.0.0.1")
+    .addHelpText("after", "\nExample:\n  twintrack serve --port 4100")
+    .action((options: { port?: string; host?: string }) =>
+      cli.run(() => startServer(cli, options)),
+    );
+  cli.program
+    .command("migrate [what]")
+    .description("bring the schema up to date; `migrate status` only looks")
+    .addHelpText("after", "\nExample:\n  twintrack migrate status")
+    .action((what?: string) => cli.run(() => migrateStore(cli, what)));
+}
+
+async function startServer(cli: Cli, options: { port?: string; host?: string }) {
+  const given = options.port ?? process.env.TWINTRACK_PORT ?? 4100;
+  const port = wholeNumber("--port", given, MAX_PORT);
+  const harness = openHarness(await loadConfig(cli.options().config));
+  const warnings = await refuseToShare(harness);
+  const host = options.host ?? process.env.TWINTRACK_HOST ?? "127.0.0.1";
+  const apiKey = secretOf("TWINTRACK_API_KEY");
+  const server = await serve(harness, { host, port, ...(apiKey ? { apiKey } : {}) }).catch(
+    async (error: unknown) => {
+      await harness.close();
+      throw error;
+    },
+  );
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(EXIT.interrupted); // A second signal does not wait.
+    stopping = true;
+    process.stderr.write(`${signal}: finishing running requests\n`);
+    void server
+      .close()
+      .then(() => harness.close())
+      .finally(() => process.exit(EXIT.ok));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  const flows = Object.keys(harness.config.flows);
+  const text = [
+    `twintrack on ${server.url} (report: ${server.url}/)`,
+    ...flows.map(
+      (flow) => `  POST ${server.url}/flows/${flow}/invoke  ${harness.stages.of(flow).stage}`,
+    ),
+  ].join("\n");
+  const data = { url: server.url, flows };
+  const reply: Reply = { command: "serve", exitCode: EXIT.ok, data, warnings, keepsRunning: true };
+  return { reply, text };
+}
+
+/**
+ * A database that is away is no reason not to answer; one that belongs to another process, or to
+ * another version, is.
+ */
+async function refuseToShare(harness: Harness): Promise<string[]> {
+  try {
+    // Whatever people have set while no server ran holds from the first trigger on.
+    await harness.stages.refresh(await harness.database());
+    return [];
+  } catch (error) {
+    if (isTwintrackError(error) && error.code === "STORE_UNAVAILABLE") {
+      return [`${error.message}; answering goes on, records wait in the spool`];
+    }
+    await harness.close();
+    throw error;
+  }
+}
+
+async function migrateStore(cli: Cli, what: string | undefined) {
+  if (what !== undefined && what !== "status")
+    throw new TwintrackError("USAGE", `There is no migrate ${what}`, {
+      hint: "twintrack migrate, or twintrack migrate status",
+    });
+  const config = await loadConfig(cli.options().config);
+  const open = what === "status" ? connectDatabase : openDatabase; // Opening migrates.
+  const db = await open(config);
+  try {
+    const status = await migrationStatus(db);
+    const text = `${db.kind}: ${status.applied.length} migrations applied, ${status.pending.length} pending`;
+    return {
+      reply: {
+        command: what === "status" ? "migrate-status" : "migrate",
+        exitCode: EXIT.ok,
+        data: { ...status },
+      },
+      text,
+    };
+  } finally {
+    await db.close();
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * Which element of one array stands for which element of the other.
+ *
+ * Equal head and tail are cut off first, so that equal arrays cost one comparison and one inserted
+ * element is one difference. What remains is matched by equality, then by likeness, then by place.
+ */
+import type { JsonValue } from "../../core/json.ts";
+import { type Budget, equal, isContainer } from "./equal.ts";
+import { pairByLikeness } from "./likeness.ts";
+import { type Cells, commonSubsequence } from "./subsequence.ts";
+
+/** What became of an array element that is not equal at its place. */
+export type Pairing =
+  | { kind: "pair"; legacy: number; candidate: number }
+  | { kind: "moved"; legacy: number; candidate: number }
+  | { kind: "missing"; legacy: number }
+  | { kind: "extra"; candidate: number };
+
+/** What one comparison may spend on aligning, over all its arrays. */
+export interface AlignmentBudget {
+  equality: Budget;
+  cells: Cells;
+  likeness: Cells;
+}
+
+/** Elements that are not equal in place; equal ones are left out. In order of the arrays. */
+export function alignArrays(
+  legacy: readonly JsonValue[],
+  candidate: readonly JsonValue[],
+  budget: AlignmentBudget,
+): Pairing[] {
+  const shorter = Math.min(legacy.length, candidate.length);
+  const same = (i: number, j: number) =>
+    equal(legacy[i] as JsonValue, candidate[j] as JsonValue, budget.equality);
+  let head = 0;
+  while (head < shorter && same(head, head)) head++;
+  let aEnd = legacy.length;
+  let bEnd = candidate.length;
+  while (aEnd > head && bEnd > head && same(aEnd - 1, bEnd - 1)) {
+    aEnd--;
+    bEnd--;
+  }
+  return alignRest(legacy.slice(head, aEnd), candidate.slice(head, bEnd), head, budget);
+}
+
+function alignRest(
+  legacy: JsonValue[],
+  candidate: JsonValue[],
+  offset: number,
+  budget: AlignmentBudget,
+): Pairing[] {
+  const gaps = new Gaps(legacy, candidate, offset, budget);
+  if (legacy.length === 0 || candidate.length === 0)
+    return gaps.close(legacy.length, candidate.length);
+  if (legacy.length === 1 && candidate.length === 1) return gaps.close(1, 1);
+  const inPlace = equalInPlace(legacy, candidate, budget.equality);
+  const open = (elements: JsonValue[]) =>
+    [...elements.keys()].filter((index) => !inPlace.has(index));
+  const sides = { a: open(legacy), b: open(candidate) };
+  const classes = mayShare(legacy, candidate, sides)
+    ? classify(legacy, candidate, sides, budget.equality)
+    : { a: new Map<number, number>(), b: new Map<number, number>() };
+  const matches =
+    inPlace.size > 0
+      ? [...inPlace].map((index) => [index, index] as const)
+      : matchByClass(classes, budget.cells);
+  gaps.findMoves(classes, matches);
+  for (const [i, j] of matches) gaps.matchAt(i, j);
+  return gaps.close(legacy.length, candidate.length);
+}
+
+/**
+ * Indexes at which two arrays of one length are equal, when that is most of them: then nothing was
+ * inserted, and looking further than at the rest would only cost time.
+ */
+function equalInPlace(legacy: JsonValue[], candidate: JsonValue[], budget: Budget): Set<number> {
+  const equals = new Set<number>();
+  if (legacy.length !== candidate.length) return equals;
+  legacy.forEach((element, index) => {
+    if (equal(element, candidate[index] as JsonValue, budget)) equals.add(index);
+  });
+  return equals.size * 2 > legacy.length ? equals : new Set();
+}
+
+function matchByClass({ a, b }: Classes, cells: Cells): (readonly [number, number])[] {
+  const [indexesA, indexesB] = [[...a.keys()], [...b.keys()]];
+  return commonSubsequence([...a.values()], [...b.values()], cells).map(
+    ([i, j]) => [indexesA[i] as number, indexesB[j] as number] as const,
+  );
+}
+
+/** Indexes of the elements still to be matched. */
+interface Open {
+  a: readonly number[];
+  b: readonly number[];
+}
+
+/** A cheap look that spares arrays without any common element the search for them. */
+function mayShare(legacy: JsonValue[], candidate: JsonValue[], { a, b }: Open): boolean {
+  const sketches = new Set(a.map((index) => sketchOf(legacy[index] as JsonValue)));
+  return b.some((index) => sketches.has(sketchOf(candidate[index] as JsonValue)));
+}
+
+function sketchOf(value: JsonValue): number {
+  return isContainer(value) ? sketch(value) : scalarSketch(value);
+}
+
+/** Index to class, in the order of the array, for elements that have an equal on the other side. */
+interface Classes {
+  a: ReadonlyMap<number, number>;
+  b: ReadonlyMap<number, number>;
+}
+
+/** Gives equal elements the same number. */
+function classify(
+  legacy: JsonValue[],
+  candidate: JsonValue[],
+  open: Open,
+  budget: Budget,
+): Classes {
+  const scalars = new Map<JsonValue, number>();
+  const buckets = new Map<number, { value: JsonValue; sort: number }[]>();
+  let next = 0;
+  const sortOf = (value: JsonValue): number => {
+    if (!isContainer(value)) {
+      const known = scalars.get(value) ?? next++;
+      scalars.set(value, known);
+      return known;
+    }
+    const key = sketch(value);
+    const bucket = buckets.get(key) ?? [];
+    const known = bucket.find((entry) => equal(entry.value, value, budget));
+    if (known) return known.sort;
+    // A full bucket costs a less tidy alignment, never a wrong answer, and keeps this linear.
+    if (bucket.length < 8) bucket.push({ value, sort: next });
+    buckets.set(key, bucket);
+    return next++;
+  };
+  const a = open.a.map((index) => [index, sortOf(legacy[index] as JsonValue)] as const);
+  const b = open.b.map((index) => [index, sortOf(candidate[index] as JsonValue)] as const);
+  const [inA, inB] = [a, b].map((side) => new Set(side.map(([, sort]) => sort)));
+  return {
+    a: new Map(a.filter(([, sort]) => inB?.has(sort))),
+    b: new Map(b.filter(([, sort]) => inA?.has(sort))),
+  };
+}
+
+/** A cheap number that is equal for equal containers, whatever their key order. */
+function sketch(container: JsonValue[] | { [key: string]: JsonValue }): number {
+  if (Array.isArray(container)) {
+    return (container.length * 31 + (container.length > 0 ? scalarSketch(container[0]) : 7)) | 0;
+  }
+  let sum = 0;
+  for (const key of Object.keys(container)) {
+    sum = (sum + (scalarSketch(key) ^ Math.imul(scalarSketch(container[key]), 0x9e3779b1))) | 0;
+  }
+  return sum;
+}
+
+function scalarSketch(value: JsonValue | undefined): number {
+  if (typeof value === "number") return Math.imul(value, 0x85ebca6b) ^ (value * 1000);
+  if (typeof value !== "string") return value === true ? 3 : 5;
+  const { length } = value;
+  let code = length;
+  for (let index = Math.max(0, length - 12); index < length; index++) {
+    code = Math.imul(code, 31) + value.charCodeAt(index);
+  }
+  return length > 12 ? Math.imul(code, 31) + value.charCodeAt(0) : code;
+}
+
+/** Collects the elements between two matches and decides what became of them. */
+class Gaps {
+  readonly #pairings: Pairing[] = [];
+  readonly #movedTo = new Map<number, number>();
+  readonly #arrived = new Set<number>();
+  readonly #legacy: JsonValue[];
+  readonly #candidate: JsonValue[];
+  readonly #offset: number;
+  readonly #budget: AlignmentBudget;
+  #a = 0;
+  #b = 0;
+
+  constructor(
+    legacy: JsonValue[],
+    candidate: JsonValue[],
+    offset: number,
+    budget: AlignmentBudget,
+  ) {
+    this.#legacy = legacy;
+    this.#candidate = candidate;
+    this.#offset = offset;
+    this.#budget = budget;
+  }
+
+  findMoves({ a, b }: Classes, matches: readonly (readonly [number, number])[]): void {
+    const stayedA = new Set(matches.map(([i]) => i));
+    const stayedB = new Set(matches.map(([, j]) => j));
+    const waiting = Map.groupBy(
+      [...b.keys()].filter((index) => !stayedB.has(index)),
+      (index) => b.get(index),
+    );
+    for (const [index, sort] of a) {
+      const target = stayedA.has(index) ? undefined : waiting.get(sort)?.shift();
+      if (target === undefined) continue;
+      this.#movedTo.set(index, target);
+      this.#arrived.add(target);
+    }
+  }
+
+  matchAt(i: number, j: number): void {
+    this.close(i, j);
+    this.#a = i + 1;
+    this.#b = j + 1;
+  }
+
+  /** Settles everything up to (not including) these indexes. */
+  close(aEnd: number, bEnd: number): Pairing[] {
+    const left: number[] = [];
+    const right: number[] = [];
+    for (let i = this.#a; i < aEnd; i++) {
+      const target = this.#movedTo.get(i);
+      if (target === undefined) left.push(i);
+      else this.#add({ kind: "moved", legacy: i, candidate: target });
+    }
+    for (let j = this.#b; j < bEnd; j++) if (!this.#arrived.has(j)) right.push(j);
+    this.#settle(left, right);
+    return this.#pairings;
+  }
+
+  #settle(left: number[], right: number[]): void {
+    const pairs = pairByLikeness(
+      left.map((index) => this.#legacy[index] as JsonValue),
+      right.map((index) => this.#candidate[index] as JsonValue),
+      this.#budget.likeness,
+    );
+    let a = 0;
+    let b = 0;
+    const flush = (aEnd: number, bEnd: number) => {
+      while (a < aEnd) this.#add({ kind: "missing", legacy: left[a++] as number });
+      while (b < bEnd) this.#add({ kind: "extra", candidate: right[b++] as number });
+    };
+    for (const [i, j] of pairs) {
+      flush(i, j);
+      this.#add({ kind: "pair", legacy: left[a++] as number, candidate: right[b++] as number });
+    }
+    flush(left.length, right.length);
+  }
+
+  #add(pairing: Pairing): void {
+    const shifted = { ...pairing };
+    if ("legacy" in shifted) shifted.legacy += this.#offset;
+    if ("candidate" in shifted) shifted.candidate += this.#offset;
+    this.#pairings.push(shifted);
+  }
+}

@@ -1,0 +1,136 @@
+/** The verdict on one trial: outputs, errors and writes of both sides together. */
+import { messageOf } from "../../core/error.ts";
+import type { JsonValue } from "../../core/json.ts";
+import type { ToolCall } from "../../core/ledger.ts";
+import type { Outcome, SerializedError } from "../../core/outcome.ts";
+import type { Side } from "../../core/trigger.ts";
+import { compare } from "./compare.ts";
+import { type Difference, isUnexplained, type Verdict } from "./difference.ts";
+import { compareEffects } from "./effects.ts";
+import { advanceLeads, explain, startLeads } from "./explain.ts";
+import { segmentsOf } from "./pointer.ts";
+import { type CompiledRule, compileRules, type Rule } from "./rules.ts";
+
+export interface Observation {
+  legacy: Outcome;
+  candidate: Outcome;
+  legacyCalls: readonly ToolCall[];
+  candidateCalls: readonly ToolCall[];
+  rules: readonly (Rule | CompiledRule)[];
+  /** The part of an answer that counts; without it, all of it. */
+  extract?: (value: JsonValue, side: Side) => JsonValue;
+}
+
+export interface Judgement {
+  verdict: Verdict;
+  differences: Difference[];
+  truncated: boolean;
+  /** Only with `incomparable`. */
+  reason?: string;
+}
+
+export function judge(observation: Observation): Judgement {
+  const { rules } = compileRules(observation.rules);
+  const effects = compareEffects(observation.legacyCalls, observation.candidateCalls).map(
+    (difference) => withRule(difference, rules),
+  );
+  const output = judgeOutcomes({ ...observation, rules });
+  const differences = [...output.differences, ...effects];
+  const verdict = withEffects(output.verdict, effects);
+  return { ...output, differences, verdict };
+}
+
+/** Another effect outweighs an equal answer, and two failures that wrote differently differ. */
+function withEffects(verdict: Verdict, effects: readonly Difference[]): Verdict {
+  if (effects.some(isUnexplained)) {
+    if (verdict === "match" || verdict === "ignored") return "mismatch";
+    if (verdict === "both_failed_same") return "both_failed_different";
+  }
+  return verdict === "match" && effects.length > 0 ? "ignored" : verdict;
+}
+
+function judgeOutcomes(observation: Observation): Judgement {
+  const { legacy, candidate } = observation;
+  if (candidate.status !== "returned") {
+    return legacy.status === "returned"
+      ? candidateFailed(candidate)
+      : bothFailed(legacy, candidate, compileRules(observation.rules).rules);
+  }
+  if (legacy.status !== "returned") {
+    return { verdict: "mismatch", differences: [failure("legacy", legacy)], truncated: false };
+  }
+  return judgeValues(observation, legacy.value, candidate.value);
+}
+
+function judgeValues(observation: Observation, legacy: JsonValue, candidate: JsonValue): Judgement {
+  const extract = observation.extract ?? ((value: JsonValue) => value);
+  try {
+    const sides = [extract(legacy, "legacy"), extract(candidate, "candidate")] as const;
+    const { verdict, differences, truncated, reason } = compare(...sides, observation.rules);
+    const judgement = { verdict, differences, truncated };
+    return reason === undefined ? judgement : { ...judgement, reason };
+  } catch (error) {
+    const reason = `extract failed: ${messageOf(error)}`;
+    return { verdict: "incomparable", differences: [], truncated: false, reason };
+  }
+}
+
+type Failure = Exclude<Outcome, { status: "returned" }>;
+
+function candidateFailed(candidate: Failure): Judgement {
+  const verdict = candidate.status === "threw" ? "candidate_error" : "candidate_timeout";
+  return { verdict, differences: [failure("candidate", candidate)], truncated: false };
+}
+
+function failure(side: Side, outcome: Failure): Difference {
+  const kind = outcome.status === "threw" ? "error" : "timeout";
+  return { kind, path: "", [side]: failureValue(outcome), detail: `only ${side} failed` };
+}
+
+function failureValue(outcome: Failure): JsonValue {
+  return outcome.status === "threw"
+    ? { name: outcome.error.name, message: outcome.error.message }
+    : { afterMs: outcome.afterMs };
+}
+
+function bothFailed(
+  legacy: Failure,
+  candidate: Failure,
+  rules: readonly CompiledRule[],
+): Judgement {
+  const differences = failureDifferences(legacy, candidate).map((found) => withRule(found, rules));
+  const same = !differences.some(isUnexplained);
+  const verdict = same ? "both_failed_same" : "both_failed_different";
+  return { verdict, differences, truncated: false };
+}
+
+/** Two errors are the same when class name and message are equal; how long a timeout took is not compared. */
+function failureDifferences(legacy: Failure, candidate: Failure): Difference[] {
+  if (legacy.status === "threw" && candidate.status === "threw") {
+    return errorDifferences(legacy.error, candidate.error);
+  }
+  if (legacy.status === candidate.status) return [];
+  const sides = { legacy: failureValue(legacy), candidate: failureValue(candidate) };
+  return [
+    { kind: "error", path: "/error", ...sides, detail: "the sides failed in different ways" },
+  ];
+}
+
+function errorDifferences(legacy: SerializedError, candidate: SerializedError): Difference[] {
+  return (["name", "message"] as const)
+    .filter((field) => legacy[field] !== candidate[field])
+    .map((field) => ({
+      kind: "error",
+      path: `/error/${field}`,
+      legacy: legacy[field],
+      candidate: candidate[field],
+    }));
+}
+
+/** Rules reach errors at `/error/name` and `/error/message`, and writes at `/effects/<tool>`. */
+function withRule(difference: Difference, rules: readonly CompiledRule[]): Difference {
+  const leads = segmentsOf(difference.path).reduce(advanceLeads, startLeads(rules));
+  const { legacy, candidate } = difference;
+  const by = explain(leads, { legacy, candidate }, new Map());
+  return by ? { ...difference, rule: by.path } : difference;
+}

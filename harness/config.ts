@@ -1,0 +1,279 @@
+/**
+ * The configuration: which tools there are, and for each flow its two sides and how they are judged.
+ *
+ * Precedence: command line flag, `TWINTRACK_*` environment, config file, default. Secrets may come
+ * from a file (`TWINTRACK_DATABASE_URL_FILE`). No `.env` is read.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { z } from "zod";
+import type { Effect } from "../core/effect.ts";
+import { messageOf, TwintrackError } from "../core/error.ts";
+import type { Flow } from "../core/flow.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { Schema } from "../core/schema.ts";
+import type { Stage } from "../core/trigger.ts";
+import type { Policy } from "./gate.ts";
+
+/** A Python object, `package.module:attribute`, loaded in the user's own interpreter. */
+export interface PythonSource {
+  python: string;
+  /** Path of the interpreter; default: `VIRTUAL_ENV`, then `.venv` in `cwd`, then `python3`. */
+  interpreter?: string;
+  /** Where Python looks for the package; default: the folder of the config file. */
+  cwd?: string;
+  /** Added to the inherited environment. */
+  env?: Record<string, string>;
+}
+
+export type ToolSource = (
+  | { module: string; export?: string }
+  | PythonSource
+  | { tools: readonly unknown[] }
+) & {
+  /** What each tool does to the world, by the author's name; undeclared means `write`. */
+  effects?: Record<string, Effect>;
+};
+
+/** A loader of a runnable, graph or function; the thing itself; a Python object; or an HTTP endpoint. */
+export type LegacySource =
+  | (() => unknown)
+  | { invoke: unknown }
+  | PythonSource
+  | { url: string; headers?: Record<string, string> };
+
+export interface FlowConfig {
+  legacy?: LegacySource;
+  candidate?: Flow | (() => Promise<Flow>);
+  /** Checked before any side runs. Default: the candidate's input schema. */
+  input?: Schema;
+  /** Stage of a flow that the store does not know yet. Default `legacy`. */
+  stage?: Stage;
+  /** Limit of the answer. Default 60,000. */
+  timeoutMs?: number;
+  /** Makes the two sides' outputs comparable. */
+  extract?: {
+    legacy?: (output: JsonValue) => JsonValue;
+    candidate?: (output: JsonValue) => JsonValue;
+  };
+  shadow?: {
+    /** Share of triggers that are compared, in [0, 1]. Default 1. */
+    sample?: number;
+    /** Limit of the compared side. Default 30,000. */
+    timeoutMs?: number;
+    /** A read that the other side did not make: refused (`recorded`, the default) or run (`live`). */
+    reads?: "recorded" | "live";
+  };
+  noise?: {
+    /** Share of compared triggers on which legacy runs a second time, in [0, 1]. Default 0. */
+    sample?: number;
+  };
+  compare?: { rules?: readonly unknown[] };
+  gate?: Policy;
+  /** Triggers with equal keys get the same side in a canary. Default: the trigger id. */
+  canaryKey?: (input: JsonValue) => string;
+}
+
+export interface TwintrackConfig {
+  /** Pass `import.meta.url`: the shadow process loads this file. `loadConfig` fills it in. */
+  file?: string;
+  /** Default: the embedded database in `dataDir`. */
+  database?: { url?: string | (() => string | undefined) };
+  /** Spool, embedded database and stage snapshot. Default `.twintrack` beside the config file. */
+  dataDir?: string;
+  tools?: Record<string, ToolSource>;
+  flows: Record<string, FlowConfig>;
+}
+
+/** A configuration with its defaults filled in and its paths absolute. */
+export interface ResolvedConfig {
+  /** Absolute path of the config file; undefined for a config made in code without `file`. */
+  file: string | undefined;
+  baseDir: string;
+  dataDir: string;
+  databaseUrl: string | undefined;
+  tools: Record<string, ToolSource>;
+  flows: Record<string, FlowConfig>;
+}
+
+export function defineConfig(config: TwintrackConfig): TwintrackConfig {
+  return config;
+}
+
+/** Legacy in Python: `python("my_app.chain:chain")`. */
+export function python(target: string, options: Omit<PythonSource, "python"> = {}): PythonSource {
+  return { python: target, ...options };
+}
+
+/** Legacy behind HTTP: LangServe's `/invoke`, or any endpoint that takes `{ input }` and gives `{ output }`. */
+export function http(
+  url: string,
+  headers: Record<string, string> = {},
+): { url: string; headers: Record<string, string> } {
+  return { url, headers };
+}
+
+const share = z.number().min(0).max(1).optional();
+const anyFunction = z.custom<object>((value) => typeof value === "function", "must be a function");
+const anyObject = z.custom<object>(
+  (value) => typeof value === "object" && value !== null,
+  "must be an object",
+);
+const effects = z.record(z.string(), z.enum(["read", "write"])).optional();
+const pythonShape = {
+  python: z.string().regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"'),
+  interpreter: z.string().optional(),
+  cwd: z.string().optional(),
+  env: z.record(z.string(), z.string()).optional(),
+};
+
+const configSchema = z.strictObject({
+  file: z.string().optional(),
+  database: z.strictObject({ url: z.union([z.string(), anyFunction]).optional() }).optional(),
+  dataDir: z.string().optional(),
+  tools: z
+    .record(
+      z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"),
+      z.union([
+        z.strictObject({ module: z.string(), export: z.string().optional(), effects }),
+        z.strictObject({ ...pythonShape, effects }),
+        z.strictObject({ tools: z.array(z.unknown()), effects }),
+      ]),
+    )
+    .optional(),
+  flows: z.record(
+    z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"),
+    z.strictObject({
+      legacy: z.union([anyFunction, anyObject]).optional(),
+      candidate: z.union([anyFunction, anyObject]).optional(),
+      input: anyObject.optional(),
+      stage: z.enum(["legacy", "shadow", "canary", "cutover", "retired"]).optional(),
+      timeoutMs: z.number().positive().optional(),
+      extract: z
+        .strictObject({ legacy: anyFunction.optional(), candidate: anyFunction.optional() })
+        .optional(),
+      shadow: z
+        .strictObject({
+          sample: share,
+          timeoutMs: z.number().positive().optional(),
+          reads: z.enum(["recorded", "live"]).optional(),
+        })
+        .optional(),
+      noise: z.strictObject({ sample: share }).optional(),
+      compare: z.strictObject({ rules: z.array(z.unknown()).optional() }).optional(),
+      gate: z.record(z.string(), z.number()).optional(),
+      canaryKey: anyFunction.optional(),
+    }),
+  ),
+});
+
+/**
+ * Checks a configuration and fills in what it leaves open.
+ *
+ * @throws {TwintrackError} `CONFIG_INVALID` naming the first wrong key.
+ */
+export function resolveConfig(
+  config: TwintrackConfig,
+  env: NodeJS.ProcessEnv = process.env,
+): ResolvedConfig {
+  const checked = configSchema.safeParse(config);
+  if (!checked.success) {
+    const issue = checked.error.issues[0];
+    const place = issue?.path.join(".") || "(root)";
+    throw new TwintrackError(
+      "CONFIG_INVALID",
+      `Configuration ${config.file ?? ""} at ${place}: ${issue?.message}`,
+      {
+        hint: "Compare with the example in README, section Configuration.",
+      },
+    );
+  }
+  const file = config.file?.startsWith("file:") ? fileURLToPath(config.file) : config.file;
+  const baseDir = file === undefined ? process.cwd() : dirname(file);
+  return {
+    file,
+    baseDir,
+    dataDir: resolve(baseDir, env.TWINTRACK_DATA_DIR ?? config.dataDir ?? ".twintrack"),
+    databaseUrl: databaseUrl(config, env),
+    tools: config.tools ?? {},
+    flows: config.flows,
+  };
+}
+
+function databaseUrl(config: TwintrackConfig, env: NodeJS.ProcessEnv): string | undefined {
+  const url = config.database?.url;
+  return secretOf("TWINTRACK_DATABASE_URL", env) ?? (typeof url === "function" ? url() : url);
+}
+
+/**
+ * A secret from the environment, or from the file that `<NAME>_FILE` names.
+ *
+ * @throws {TwintrackError} `CONFIG_INVALID` when that file cannot be read.
+ */
+export function secretOf(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (env[name] || !file) return env[name] || undefined;
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (cause) {
+    throw new TwintrackError(
+      "CONFIG_INVALID",
+      `${name}_FILE names ${file}, which cannot be read: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+const CONFIG_NAMES = ["twintrack.config.ts", "twintrack.config.js", "twintrack.config.mjs"];
+
+/**
+ * Loads the config file: `path`, or the first of `twintrack.config.{ts,js,mjs}` in the working folder.
+ *
+ * @throws {TwintrackError} `CONFIG_INVALID` saying where it looked, or why the file does not load.
+ */
+export async function loadConfig(path?: string): Promise<ResolvedConfig> {
+  const file = findConfig(path);
+  const loaded = await importConfig(file);
+  const exported = loaded.default;
+  if (typeof exported !== "object" || exported === null) {
+    throw new TwintrackError("CONFIG_INVALID", `${file} has no default export`, {
+      hint: "End it with: export default defineConfig({ flows: { … } })",
+    });
+  }
+  return resolveConfig({ ...(exported as TwintrackConfig), file });
+}
+
+function findConfig(path: string | undefined): string {
+  const candidates = path === undefined ? CONFIG_NAMES : [path];
+  const found = candidates.map((name) => resolve(name)).find((name) => existsSync(name));
+  if (found !== undefined) return found;
+  throw new TwintrackError(
+    "CONFIG_INVALID",
+    `No configuration at ${candidates.map((name) => resolve(name)).join(", ")}`,
+    {
+      hint: "Write twintrack.config.ts (README, section Tutorial), or name it with --config FILE.",
+    },
+  );
+}
+
+async function importConfig(file: string): Promise<{ default?: unknown }> {
+  try {
+    return (await import(pathToFileURL(file).href)) as { default?: unknown };
+  } catch (cause) {
+    throw new TwintrackError("CONFIG_INVALID", `${file} does not load: ${messageOf(cause)}`, {
+      cause,
+      hint: importHint(cause),
+    });
+  }
+}
+
+/** The three things that native type stripping trips over. */
+export function importHint(cause: unknown): string {
+  const code = (cause as { code?: unknown }).code;
+  if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX")
+    return "Node strips types only: replace enum, namespace and parameter properties.";
+  if (code === "ERR_MODULE_NOT_FOUND")
+    return "Imports need their file ending (./tools.ts), and packages must be installed.";
+  return "Correct the file; node --check shows syntax errors with their line.";
+}

@@ -1,0 +1,87 @@
+/**
+ * The ledger of live writes, on the local disk: the database is never on the live path.
+ *
+ * One line before a write is made, one after. A key without a second line was granted by a process
+ * that died: its result is unknown, and the write is not made again. Appends survive kill -9.
+ */
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf, TwintrackError } from "../core/error.ts";
+import type { Ledger, Settlement } from "../core/ledger.ts";
+
+/** A trigger that comes again after this is a new one. */
+const KEPT_MS = 7 * 24 * 3_600_000;
+
+interface Line {
+  key: string;
+  tool?: string;
+  settlement?: Settlement;
+}
+
+/** Opens the ledger of a data folder and reads what earlier processes wrote there. */
+export function openLedger(dataDir: string, epoch: string): Ledger {
+  const folder = join(dataDir, "ledger");
+  const settled = readLedger(folder);
+  const file = join(folder, `${epoch}.ndjson`);
+  return {
+    async acquire(key, { tool }) {
+      const past = settled.get(key);
+      if (past && past.kind !== "failed") return past;
+      // Written first: a grant that is not on disk would be forgotten by a crash.
+      append(folder, file, { key, tool });
+      settled.set(key, { kind: "unknown" });
+      return { kind: "granted" };
+    },
+    async settle(key, settlement) {
+      settled.set(key, settlement);
+      append(folder, file, { key, settlement });
+    },
+  };
+}
+
+function append(folder: string, file: string, line: Line): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+  } catch (cause) {
+    throw new TwintrackError(
+      "SPOOL_UNAVAILABLE",
+      `The ledger ${file} cannot be written: ${messageOf(cause)}`,
+      {
+        cause,
+        hint: "A candidate does not write without its ledger: make room or restore the folder's permissions.",
+      },
+    );
+  }
+}
+
+function readLedger(folder: string): Map<string, Settlement> {
+  const settled = new Map<string, Settlement>();
+  for (const file of ledgerFiles(folder)) {
+    if (Date.now() - statSync(file).mtimeMs > KEPT_MS) {
+      rmSync(file, { force: true });
+      continue;
+    }
+    for (const line of readFileSync(file, "utf8").split("\n")) note(settled, line);
+  }
+  return settled;
+}
+
+function ledgerFiles(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".ndjson"))
+      .map((name) => join(folder, name));
+  } catch {
+    return []; // No ledger yet.
+  }
+}
+
+function note(settled: Map<string, Settlement>, text: string): void {
+  try {
+    const { key, settlement } = JSON.parse(text) as Line;
+    settled.set(key, settlement ?? { kind: "unknown" });
+  } catch {
+    // The last line of a process that died in the middle of it: the write had not begun.
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The live path: validate, run the side that the stage names, append one frame, answer.
+ *
+ * Nothing else is on it. Whatever the spool, the store or the other side do, the caller gets the
+ * authoritative side's outcome, unchanged and at once.
+ */
+import { TwintrackError } from "../core/error.ts";
+import { canonicalText, digest, type JsonValue, toJson } from "../core/json.ts";
+import type { Ledger } from "../core/ledger.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { type Schema, validate } from "../core/schema.ts";
+import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
+import { runSide, sideOf } from "./authoritative.ts";
+import type { FlowConfig } from "./config.ts";
+import { encodeFrame, type FrameHeader, trialIdOf } from "./frame.ts";
+import type { Sides } from "./side.ts";
+import type { Spool } from "./spool.ts";
+import type { FlowStage, StageBook } from "./stage.ts";
+
+/** Answers kept for callers that repeat an idempotency key. */
+const REMEMBERED_TRIGGERS = 10_000;
+
+export interface RunRequest {
+  /** The caller's idempotency key. Default: a new id. */
+  triggerId?: string;
+  source?: TriggerSource;
+  signal?: AbortSignal;
+}
+
+export interface Answer {
+  trialId: string;
+  triggerId: string;
+  side: Side;
+  outcome: Outcome;
+  durationMs: number;
+}
+
+export interface Live {
+  /**
+   * Runs a flow for one trigger. What the authoritative side does, a throw included, is the outcome.
+   *
+   * @throws {TwintrackError} `FLOW_UNKNOWN`, `INPUT_INVALID`, `TRIGGER_CONFLICT`, `SIDE_MISSING`:
+   *   the trigger was refused before any side ran, and is not a trial.
+   */
+  answer(flow: string, input: unknown, request?: RunRequest): Promise<Answer>;
+  /** Triggers answered, and refused at the door, since the start. */
+  counts(): { answered: number; refused: number };
+}
+
+export interface LiveOptions {
+  sides: Sides;
+  stages: StageBook;
+  spool: Spool;
+  ledger: Ledger;
+  epoch: string;
+}
+
+interface LiveContext extends LiveOptions {
+  nextSeq(): number;
+}
+
+export function openLive(options: LiveOptions): Live {
+  const counts = { answered: 0, refused: 0 };
+  const context: LiveContext = { ...options, nextSeq: () => ++counts.answered };
+  const remembered = new Map<string, { inputDigest: string; answer: Promise<Answer> }>();
+  const answerOnce = async (
+    flow: string,
+    input: JsonValue,
+    request: RunRequest,
+  ): Promise<Answer> => {
+    if (request.triggerId === undefined) return answerTrigger(context, flow, input, request);
+    const key = digest(flow, request.triggerId);
+    const inputDigest = digest(canonicalText(input));
+    const earlier = remembered.get(key);
+    if (earlier && earlier.inputDigest !== inputDigest) throw conflict(flow, request.triggerId);
+    if (earlier) return earlier.answer;
+    const answer = answerTrigger(context, flow, input, request);
+    remember(remembered, key, { inputDigest, answer });
+    return answer;
+  };
+  return {
+    counts: () => ({ ...counts }),
+    async answer(flow, input, request = {}) {
+      try {
+        return await answerOnce(flow, toJson(input).value, request);
+      } catch (error) {
+        counts.refused++;
+        throw error;
+      }
+    },
+  };
+}
+
+function remember<T extends { answer: Promise<Answer> }>(
+  remembered: Map<string, T>,
+  key: string,
+  entry: T,
+): void {
+  remembered.set(key, entry);
+  entry.answer.catch(() => remembered.delete(key)); // Refused at the door: the corrected one is welcome.
+  const oldest = remembered.keys().next();
+  if (remembered.size > REMEMBERED_TRIGGERS && !oldest.done) remembered.delete(oldest.value);
+}
+
+function conflict(flow: string, triggerId: string): TwintrackError {
+  return new TwintrackError(
+    "TRIGGER_CONFLICT",
+    `Trigger "${triggerId}" of flow "${flow}" came before with another input`,
+    {
+      hint: "Send a new Idempotency-Key with a new input.",
+    },
+  );
+}
+
+async function answerTrigger(
+  context: LiveContext,
+  flow: string,
+  input: JsonValue,
+  request: RunRequest,
+): Promise<Answer> {
+  const { sides, stages } = context;
+  const config = sides.configOf(flow);
+  const trigger: Trigger = {
+    id: request.triggerId ?? crypto.randomUUID(),
+    flow,
+    input,
+    source: request.source ?? "library",
+    receivedAt: new Date().toISOString(),
+  };
+  await checkInput(sides, config, flow, input);
+  const stage = stages.of(flow);
+  const side = sideOf(stage, config, trigger);
+  const run = await runSide(context, config, trigger, side, request.signal);
+  // The number is given when the answer is there: a trigger that was not answered leaves no gap.
+  const seq = context.nextSeq();
+  const header: FrameHeader = {
+    epoch: context.epoch,
+    seq,
+    flow,
+    triggerId: trigger.id,
+    source: trigger.source,
+    receivedAt: trigger.receivedAt,
+    stage: stage.stage,
+    authoritative: side,
+    status: run.outcome.status,
+    durationMs: run.durationMs,
+    ...plan(stages, config, stage, run.outcome),
+  };
+  const { outcome, lossy, calls, history } = run;
+  const payload = { input, outcome, lossy, calls, ...(history ? { history } : {}) };
+  context.spool.append(encodeFrame(header, payload), seq);
+  return {
+    trialId: trialIdOf(header),
+    triggerId: trigger.id,
+    side,
+    outcome: run.outcome,
+    durationMs: run.durationMs,
+  };
+}
+
+async function checkInput(
+  sides: Sides,
+  config: FlowConfig,
+  flow: string,
+  input: JsonValue,
+): Promise<void> {
+  const schema = config.input ?? (await candidateInput(sides, config, flow));
+  if (schema) await validate(schema, input, `Input of flow "${flow}"`, "INPUT_INVALID");
+}
+
+/** A candidate that does not load must not break the legacy answer: without its schema nothing is checked. */
+async function candidateInput(
+  sides: Sides,
+  config: FlowConfig,
+  flow: string,
+): Promise<Schema | undefined> {
+  if (!config.candidate) return undefined;
+  return sides.candidate(flow).then(
+    (candidate) => candidate.input,
+    () => undefined,
+  );
+}
+
+/** Whether the other side is to run, and legacy twice. */
+function plan(
+  stages: StageBook,
+  config: FlowConfig,
+  stage: FlowStage,
+  outcome: Outcome,
+): Pick<FrameHeader, "noiseWanted" | "notRun"> {
+  const notRun = notRunReason(stages, config, stage, outcome);
+  if (notRun !== undefined) return { noiseWanted: false, notRun };
+  return { noiseWanted: Math.random() < (config.noise?.sample ?? 0) };
+}
+
+function notRunReason(
+  stages: StageBook,
+  config: FlowConfig,
+  { stage }: FlowStage,
+  outcome: Outcome,
+): string | undefined {
+  if (stage === "legacy" || stage === "retired") return "stage";
+  if (!config.legacy || !config.candidate) return "side_missing";
+  if (stages.isPaused()) return "paused";
+  // The authoritative run was cut off: its record of tool calls is not whole.
+  if (outcome.status === "timed_out") return "timeout";
+  if (outcome.status === "threw" && outcome.error.code === "CANCELLED") return "cancelled";
+  return Math.random() < (config.shadow?.sample ?? 1) ? undefined : "sampled";
+}

@@ -1,0 +1,96 @@
+/** The report for a CI summary or a pull request. */
+import { percent } from "./percent.ts";
+import type { Divergence, FlowReport, Report } from "./report.ts";
+import {
+  booksText,
+  criterionTitle,
+  decisionLabel,
+  decisionText,
+  latencyText,
+  matchText,
+  noiseText,
+  number,
+  plural,
+  quantity,
+  STATUS_GLYPH,
+  stageText,
+} from "./words.ts";
+
+const MAX_DIVERGENCES = 10;
+const GATE_SIGN = { open: "🟢", closed: "🔴", undecided: "🟡" };
+
+export function renderMarkdown(report: Report): string {
+  const parts = [
+    "# Twintrack report",
+    overview(report.flows),
+    ...report.flows.map(renderFlow),
+    `${report.books.gaps > 0 ? "⚠️ " : ""}Books: ${booksText(report.books)}. Generated ${report.generatedAt}.`,
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function overview(flows: readonly FlowReport[]): string {
+  if (flows.length === 0) return "No flows yet.";
+  return table(
+    ["Flow", "Stage", "Match", "Gate"],
+    flows.map((flow) => [
+      code(flow.name),
+      stageText(flow),
+      matchText(flow.matchRate),
+      `${GATE_SIGN[flow.gate.decision]} ${decisionText(flow)}`,
+    ]),
+  );
+}
+
+function renderFlow(flow: FlowReport): string {
+  const gate = table(
+    ["", "Criterion", "Observed", "Limit", "n", "Detail"],
+    flow.gate.reasons.map((reason) => [
+      STATUS_GLYPH[reason.status],
+      criterionTitle(reason.criterion),
+      quantity(reason.criterion, reason.observed),
+      quantity(reason.criterion, reason.limit),
+      reason.n === null ? "—" : number(reason.n),
+      reason.detail,
+    ]),
+  );
+  const latency = `p50 / p95, legacy → candidate: ${latencyText(flow)}. ${number(flow.days)} days.`;
+  return [`## ${code(flow.name)}`, latency, gate, ...divergences(flow.divergences)].join("\n\n");
+}
+
+function divergences(all: readonly Divergence[]): string[] {
+  if (all.length === 0) return [];
+  const rows = all
+    .slice(0, MAX_DIVERGENCES)
+    .map((divergence) => [
+      divergence.blocking ? "✗" : "✓",
+      divergence.title,
+      `${percent(divergence.share)} (${number(divergence.count)})`,
+      noiseText(divergence),
+      decisionLabel(divergence),
+    ]);
+  const more = all.length - rows.length;
+  const rest = more > 0 ? [`And ${plural(more, "divergence", "divergences")} more.`] : [];
+  return [
+    table(["", "Divergence", "Share of differing trials", "Noise", "Decision"], rows),
+    ...rest,
+  ];
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(header), `|${header.map(() => " --- ").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+/** Text from users may hold anything; a cell holds neither a bar, a line end nor HTML. */
+function cell(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll("|", "\\|")
+    .replace(/\s*[\r\n]+\s*/g, " ");
+}
+
+function code(text: string): string {
+  return `\`${text.replaceAll("`", "'")}\``;
+}

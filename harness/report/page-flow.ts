@@ -1,0 +1,128 @@
+/** Overview cards and one section per flow: what it is, whether it is safe, and what stands in the way. */
+import type { Reason } from "../gate.ts";
+import { type Markup, markup } from "./markup.ts";
+import { renderDivergences } from "./page-divergence.ts";
+import { percent } from "./percent.ts";
+import type { FlowReport, Rate } from "./report.ts";
+import {
+  criterionTitle,
+  decisionText,
+  number,
+  plural,
+  quantity,
+  STATUS_GLYPH,
+  stageText,
+} from "./words.ts";
+
+const GATE_GLYPH = { open: "✓", closed: "✗", undecided: "?" };
+
+/** Anchors are written into URLs that people send each other; they hold the name as it is. */
+function flowAnchor(flow: FlowReport): string {
+  return `flow/${encodeURIComponent(flow.name)}`;
+}
+
+export function renderCard(flow: FlowReport): Markup {
+  const { decision } = flow.gate;
+  const [blocker] = flow.gate.reasons.filter((reason) => reason.status !== "pass");
+  return markup`<li class="card ${decision}">
+<a href="#${flowAnchor(flow)}"><span class="name">${flow.name}</span></a>
+${stageChip(flow)}
+<p class="figure">${flow.matchRate ? percent(flow.matchRate.rate) : "—"} <small>match</small></p>
+<p class="muted">${interval(flow.matchRate)}</p>
+${rateBar(flow.matchRate)}
+<p class="gate ${decision}"><span class="sign" aria-hidden="true">${GATE_GLYPH[decision]}</span> ${decisionText(flow)}</p>
+${blocker && markup`<p class="why">${criterionTitle(blocker.criterion)}: ${quantity(blocker.criterion, blocker.observed)}, limit ${quantity(blocker.criterion, blocker.limit)}</p>`}
+</li>`;
+}
+
+function stageChip(flow: FlowReport): Markup {
+  return markup`<span class="chip stage-${flow.stage}">${stageText(flow)}</span>`;
+}
+
+function interval(rate: Rate | null): string {
+  if (!rate) return "no trials yet";
+  return `95 % interval ${percent(rate.lower)} to ${percent(rate.upper)}, n = ${number(rate.n)}`;
+}
+
+/** The interval as a band from 0 to 100 %; the numbers beside it say the same. */
+function rateBar(rate: Rate | null): Markup | undefined {
+  if (!rate) return undefined;
+  const [x, width] = [rate.lower * 100, Math.max(0.5, (rate.upper - rate.lower) * 100)];
+  return markup`<svg class="band" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="4"/><rect class="fill" x="${x.toFixed(2)}" width="${Math.min(width, 100 - x).toFixed(2)}" height="4"/></svg>`;
+}
+
+export function renderFlow(flow: FlowReport): Markup {
+  const { decision } = flow.gate;
+  return markup`<section class="flow" id="${flowAnchor(flow)}" tabindex="-1" aria-label="Flow ${flow.name}">
+<header class="flow-head"><h2>${flow.name}</h2>${stageChip(flow)}<span class="chip">${flow.language}</span>
+<p class="gate ${decision}"><span class="sign" aria-hidden="true">${GATE_GLYPH[decision]}</span> ${decisionText(flow)}</p></header>
+${renderFacts(flow)}
+${renderGate(flow)}
+${renderDivergences(flow)}
+</section>`;
+}
+
+function renderFacts(flow: FlowReport): Markup {
+  const { legacy, candidate } = flow.latencyMs;
+  const noise = flow.noise.rate;
+  const facts: [string, string, string][] = [
+    ["Match", flow.matchRate ? percent(flow.matchRate.rate) : "—", interval(flow.matchRate)],
+    [
+      "Trials",
+      number(flow.trials),
+      `of ${number(flow.answered)} answers in ${number(flow.days)} days`,
+    ],
+    [
+      "Noise",
+      noise ? percent(noise.rate) : "—",
+      noise
+        ? `legacy differs from itself, n = ${number(flow.noise.trials)}`
+        : "legacy was not run against itself",
+    ],
+    [
+      "Latency p95",
+      candidate ? `${number(Math.round(candidate.p95))} ms` : "—",
+      legacy ? `legacy ${number(Math.round(legacy.p95))} ms` : "legacy not measured",
+    ],
+    ...costFact(flow),
+  ];
+  return markup`<dl class="facts">${facts.map(
+    ([name, value, note]) =>
+      markup`<div><dt>${name}</dt><dd><b>${value}</b> <span class="muted">${note}</span></dd></div>`,
+  )}</dl>
+${verdictLine(flow)}`;
+}
+
+function costFact({ costUsd }: FlowReport): [string, string, string][] {
+  if (!costUsd) return [];
+  const money = (usd: number) => `$${number(Number(usd.toPrecision(3)))}`;
+  return [
+    ["Cost", money(costUsd.candidate), `legacy ${money(costUsd.legacy)} for the same triggers`],
+  ];
+}
+
+function verdictLine({ verdicts }: FlowReport): Markup {
+  const counts = Object.entries(verdicts).filter(([, count]) => count > 0);
+  return markup`<ul class="verdicts" aria-label="Verdicts">${counts.map(
+    ([verdict, count]) => markup`<li><b>${number(count)}</b> ${verdict.replaceAll("_", " ")}</li>`,
+  )}</ul>`;
+}
+
+function renderGate(flow: FlowReport): Markup {
+  return markup`<h3>Gate</h3>
+<div class="scroll" tabindex="0" role="group" aria-label="Gate of ${flow.name}"><table class="criteria">
+<caption>${
+    flow.blockedBy.length === 0
+      ? "Every criterion passes."
+      : `${plural(flow.blockedBy.length, "criterion stands", "criteria stand")} in the way.`
+  }</caption>
+<thead><tr><th scope="col">Criterion</th><th scope="col" class="n">Observed</th><th scope="col" class="n">Limit</th><th scope="col" class="n">n</th><th scope="col">Status</th><th scope="col">Why</th></tr></thead>
+<tbody>${flow.gate.reasons.map(renderReason)}</tbody></table></div>`;
+}
+
+function renderReason(reason: Reason): Markup {
+  const { criterion, observed, limit, n, status, detail } = reason;
+  return markup`<tr class="${status}"><th scope="row">${criterionTitle(criterion)}<br><code>${criterion}</code></th>
+<td class="n">${quantity(criterion, observed)}</td><td class="n">${quantity(criterion, limit)}</td><td class="n">${n === null ? "—" : number(n)}</td>
+<td class="status"><span class="sign" aria-hidden="true">${STATUS_GLYPH[status]}</span> ${status}</td><td class="detail">${detail}</td></tr>\n`;
+}

@@ -1,0 +1,104 @@
+/**
+ * The rows a report is made of, aggregated by the store: never all trials in memory.
+ *
+ * "Counts since `sinceAt`" means trials of the flow's current pair of versions; what came before a
+ * version changed is history and not evidence.
+ */
+import type { JsonValue } from "../../core/json.ts";
+import type { ToolCall } from "../../core/ledger.ts";
+import type { Outcome } from "../../core/outcome.ts";
+import type { Stage } from "../../core/trigger.ts";
+import type { Difference, DifferenceKind, Verdict } from "../compare/difference.ts";
+import type { Policy } from "../gate.ts";
+
+/** One row per flow. */
+export interface FlowRow {
+  name: string;
+  /** Of the legacy implementation. */
+  language: "javascript" | "python" | "http";
+  stage: Stage;
+  /** Only in `canary`. */
+  canaryPercent?: number;
+  /** ISO 8601: first trial that counts; null when there is none. */
+  sinceAt: string | null;
+  /** Days from `sinceAt` to the newest trial. */
+  days: number;
+  /** Triggers answered since `sinceAt`. */
+  answered: number;
+  /** Answered triggers whose trial is not judged yet. */
+  open: number;
+  /** Trials per verdict since `sinceAt`, without `not_run`; verdicts that did not occur may be left out. */
+  verdicts: Partial<Record<Verdict, number>>;
+  /** Answered triggers that were never compared, per reason (`sampled`, `shed`, `breaker`, `paused` …). */
+  notRun: Record<string, number>;
+  /**
+   * Trials with the verdict `mismatch` and at least one divergence that no valid decision
+   * (`intended`, `noise`, `legacy_bug`) covers.
+   */
+  unexplained: number;
+  /** Trials with an `effect` divergence that no valid decision covers. */
+  effectDifferences: number;
+  contractViolations: number;
+  /** Trials of legacy against itself, and how many of them differed. */
+  noise: { trials: number; mismatches: number };
+  /** Over trials in which that side answered; null without one. */
+  latencyMs: { legacy: Percentiles | null; candidate: Percentiles | null };
+  /** Of the same triggers; left out when nothing reports a price. */
+  costUsd?: { legacy: number; candidate: number };
+  /** Gate limits from the configuration. */
+  policy?: Policy;
+}
+
+export interface Percentiles {
+  p50: number;
+  p95: number;
+}
+
+export interface Decision {
+  decision: "candidate_bug" | "intended" | "noise" | "legacy_bug" | "unsure";
+  who: string;
+  why: string;
+  /** ISO 8601; null for good. */
+  until: string | null;
+}
+
+/** One row per flow and fingerprint. */
+export interface DivergenceRow {
+  flow: string;
+  fingerprint: string;
+  title: string;
+  kind: DifferenceKind;
+  /** Templated path. */
+  path: string;
+  /** Trials since `sinceAt` that show it. */
+  trials: number;
+  /** Noise trials (legacy against itself) that show the same fingerprint. */
+  noiseTrials: number;
+  /** ISO 8601. */
+  firstAt: string;
+  lastAt: string;
+  /** The newest decision, also when it has expired. */
+  decision?: Decision;
+}
+
+/** At most three rows per divergence; values are masked already. */
+export interface SampleRow {
+  flow: string;
+  fingerprint: string;
+  triggerId: string;
+  input: JsonValue;
+  legacy: Outcome;
+  candidate: Outcome;
+  legacyCalls: readonly ToolCall[];
+  candidateCalls: readonly ToolCall[];
+  /** All differences of the trial; those of this fingerprint first. */
+  differences: readonly Difference[];
+}
+
+export interface ReportRows {
+  flows: readonly FlowRow[];
+  divergences: readonly DivergenceRow[];
+  samples: readonly SampleRow[];
+  /** Spool sequence numbers that never arrived: answers of which nothing is known. */
+  lost: number;
+}

@@ -1,0 +1,113 @@
+/** The report for a terminal. */
+import type { Reason } from "../gate.ts";
+import { percent } from "./percent.ts";
+import type { Divergence, FlowReport, Report } from "./report.ts";
+import {
+  booksText,
+  criterionTitle,
+  decisionLabel,
+  decisionText,
+  latencyText,
+  matchText,
+  noiseText,
+  number,
+  quantity,
+  STATUS_GLYPH,
+  stageText,
+} from "./words.ts";
+
+export interface TextOptions {
+  /** Without it no escape code is written. */
+  color: boolean;
+  /** Columns of the terminal. */
+  width: number;
+}
+
+const MAX_DIVERGENCES = 5;
+const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
+type Style = keyof typeof CODES;
+
+const STATUS_STYLE: Record<Reason["status"], Style> = {
+  pass: "green",
+  fail: "red",
+  undecided: "yellow",
+};
+const GATE_STYLE = { open: "green", closed: "red", undecided: "yellow" } as const;
+
+export function renderText(report: Report, options: TextOptions): string {
+  const paint = painter(options.color);
+  const width = Math.max(40, options.width);
+  const flows = report.flows.map((flow) => renderFlow(flow, paint, width));
+  const none = "No flows yet. `twintrack init` writes a first configuration.";
+  const books = `Books: ${booksText(report.books)}`;
+  const alarm = report.books.gaps > 0 ? paint("red", `${books}  !`) : paint("dim", books);
+  return `${[...(flows.length > 0 ? flows : [none]), alarm].join("\n\n")}\n`;
+}
+
+type Paint = (style: Style, text: string) => string;
+
+function painter(color: boolean): Paint {
+  return (style, text) => (color ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text);
+}
+
+function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
+  const lines = [
+    `${paint("bold", flow.name)}  ${flow.language}  [${stageText(flow)}]  ${paint(GATE_STYLE[flow.gate.decision], decisionText(flow))}`,
+    `  ${matchText(flow.matchRate)}`,
+    `  ${number(flow.days)} days; p50 / p95 legacy → candidate: ${latencyText(flow)}`,
+    "",
+    ...gateTable(flow.gate.reasons, paint, width),
+  ];
+  if (flow.divergences.length > 0)
+    lines.push("", ...divergenceLines(flow.divergences, paint, width));
+  return lines.join("\n");
+}
+
+function gateTable(reasons: readonly Reason[], paint: Paint, width: number): string[] {
+  const header = ["", "criterion", "observed", "limit", "n"];
+  const rows = reasons.map((reason) => [
+    STATUS_GLYPH[reason.status],
+    criterionTitle(reason.criterion),
+    quantity(reason.criterion, reason.observed),
+    quantity(reason.criterion, reason.limit),
+    reason.n === null ? "—" : number(reason.n),
+  ]);
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const layout = (cells: string[]) =>
+    `  ${cells.map((cell, column) => align(cell, widths[column] ?? 0, column >= 2)).join("  ")}`;
+  const body = rows.flatMap((row, index) => {
+    const { status, detail } = reasons[index] as Reason;
+    const line = paint(STATUS_STYLE[status], `${layout(row)}  ${status}`);
+    return status === "pass" ? [line] : [line, paint("dim", cut(`     ${detail}`, width))];
+  });
+  return [paint("dim", `${layout(header)}  status`), ...body];
+}
+
+function align(text: string, width: number, right: boolean): string {
+  return right ? text.padStart(width) : text.padEnd(width);
+}
+
+function divergenceLines(
+  divergences: readonly Divergence[],
+  paint: Paint,
+  width: number,
+): string[] {
+  const lines = divergences.slice(0, MAX_DIVERGENCES).map((divergence) => {
+    const sign = divergence.blocking ? paint("red", "✗") : paint("green", "✓");
+    const share = percent(divergence.share).padStart(7);
+    const facts = `${share}  ${divergence.title}  [${decisionLabel(divergence)}; noise ${noiseText(divergence)}]`;
+    return `  ${sign} ${cut(facts, width - 4)}  `.trimEnd();
+  });
+  const more = divergences.length - lines.length;
+  return [
+    paint("bold", "  Divergences, by share of the trials that differ"),
+    ...lines,
+    ...(more > 0 ? [paint("dim", `    and ${more} more`)] : []),
+  ];
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(1, width - 1))}…`;
+}

@@ -1,0 +1,124 @@
+/** How numbers and states are said, the same in terminal, Markdown and HTML. */
+import type { Reason } from "../gate.ts";
+import { percent } from "./percent.ts";
+import type { Books, Divergence, FlowReport, Rate } from "./report.ts";
+
+const CRITERION_TITLES: Record<string, string> = {
+  min_trials: "Enough trials",
+  min_days: "Enough days",
+  mismatch_rate: "Mismatch rate, at most",
+  noise: "More than noise, at most",
+  error_rate: "Candidate error rate, at most",
+  effect_differences: "Trials with other writes",
+  contract_violations: "Contract violations",
+  open_bugs: "Open candidate bugs",
+  p95_ratio: "p95 latency, candidate / legacy",
+  cost_ratio: "Cost, candidate / legacy",
+  not_run_rate: "Answers never compared",
+};
+
+export function criterionTitle(criterion: string): string {
+  return CRITERION_TITLES[criterion] ?? criterion;
+}
+
+const RATES = ["mismatch_rate", "noise", "error_rate", "not_run_rate"];
+const RATIOS = ["p95_ratio", "cost_ratio"];
+
+/** An observed value or limit in its own unit; an em dash where there is none. */
+export function quantity(criterion: string, value: number | null): string {
+  if (value === null) return "—";
+  if (RATES.includes(criterion)) return value < 0 ? `−${percent(-value)}` : percent(value);
+  if (RATIOS.includes(criterion)) return `${Number(value.toPrecision(3))} ×`;
+  return number(value);
+}
+
+export const STATUS_GLYPH: Record<Reason["status"], string> = {
+  pass: "✓",
+  fail: "✗",
+  undecided: "?",
+};
+
+const OPEN_WORDS: Record<FlowReport["stage"], string> = {
+  legacy: "safe to cut over",
+  shadow: "safe to cut over",
+  canary: "safe to go on",
+  cutover: "cut over, and still safe",
+  retired: "legacy is retired",
+};
+
+export function decisionText({ gate, stage }: Pick<FlowReport, "gate" | "stage">): string {
+  const failing = gate.reasons.filter((reason) => reason.status === "fail").length;
+  const waiting = gate.reasons.filter((reason) => reason.status === "undecided").length;
+  switch (gate.decision) {
+    case "open":
+      return `Gate open: ${OPEN_WORDS[stage]}`;
+    case "closed":
+      return `Gate closed: ${plural(failing, "criterion fails", "criteria fail")}`;
+    case "undecided":
+      return `Gate undecided: ${plural(waiting, "criterion needs", "criteria need")} more evidence`;
+    default:
+      return gate.decision satisfies never;
+  }
+}
+
+export function matchText(rate: Rate | null): string {
+  if (!rate) return "no trials yet";
+  return `${percent(rate.rate)} match (95 % interval ${percent(rate.lower)}–${percent(rate.upper)}, n = ${number(rate.n)})`;
+}
+
+export function stageText(flow: FlowReport): string {
+  return flow.canaryPercent === undefined ? flow.stage : `${flow.stage} ${flow.canaryPercent} %`;
+}
+
+const DECISION_WORDS = {
+  candidate_bug: "candidate bug",
+  intended: "intended change",
+  noise: "noise",
+  legacy_bug: "legacy bug",
+  unsure: "unsure",
+};
+
+export function decisionLabel({ decision }: Divergence): string {
+  if (!decision) return "not decided";
+  const word = DECISION_WORDS[decision.decision];
+  return decision.expired ? `${word}, expired` : word;
+}
+
+export function noiseText({ noiseRate }: Divergence): string {
+  if (!noiseRate) return "not measured";
+  return `${percent(noiseRate.rate)} (${percent(noiseRate.lower)}–${percent(noiseRate.upper)})`;
+}
+
+export function booksText(books: Books): string {
+  const verdicts = total(books.verdicts);
+  const notRun = total(books.notRun);
+  return (
+    `${number(books.answered)} answered = ${number(verdicts)} judged + ${number(books.open)} open` +
+    ` + ${number(notRun)} not run${books.gaps > 0 ? ` + ${number(books.gaps)} unaccounted for` : ""}`
+  );
+}
+
+export function total(counts: Readonly<Record<string, number | undefined>>): number {
+  return Object.values(counts).reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+export function latencyText({ latencyMs: { legacy, candidate } }: FlowReport): string {
+  const side = (of: { p50: number; p95: number } | null) =>
+    of ? `${milliseconds(of.p50)} / ${milliseconds(of.p95)}` : "—";
+  return `${side(legacy)} → ${side(candidate)}`;
+}
+
+function milliseconds(value: number): string {
+  return value >= 10_000
+    ? `${number(Math.round(value / 100) / 10)} s`
+    : `${number(Math.round(value))} ms`;
+}
+
+/** Thousands in groups, independent of the machine's language. */
+export function number(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: 3 });
+}
+
+export function plural(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

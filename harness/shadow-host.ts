@@ -1,0 +1,177 @@
+/**
+ * Where trials are judged: a child process with its own memory limit, started when first needed and
+ * again after it died; or, for a config that no process can load, this process.
+ *
+ * A trial whose process dies rejects with `SHADOW_LOST`; one that does not end in time takes the
+ * process with it and rejects with `TIMEOUT`.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type ErrorCode, TwintrackError } from "../core/error.ts";
+import type { ResolvedConfig } from "./config.ts";
+import type { FromShadow, ToShadow } from "./shadow-process.ts";
+import { openSides, type Sides } from "./side.ts";
+import type { JudgedTrial } from "./store/judgements.ts";
+import type { OpenTrial } from "./store/trials.ts";
+import { judgeTrial } from "./trial.ts";
+
+export interface ShadowHost {
+  judge(trial: OpenTrial, limitMs: number): Promise<JudgedTrial>;
+  /** Pid of the process, while there is one. */
+  pid(): number | undefined;
+  /** Ends what is under way, and the process in which it is; the next trial starts another. */
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Judges in this process: tools are isolated as strictly, but a candidate shares memory with the caller. */
+export function inProcessHost(config: ResolvedConfig): ShadowHost {
+  const sides: Sides = openSides(config);
+  return {
+    judge: (trial) => judgeTrial(trial, sides),
+    pid: () => undefined,
+    stop: async () => undefined, // Nothing can end a candidate that shares our process.
+    close: () => sides.close(),
+  };
+}
+
+interface Waiting {
+  resolve(trial: JudgedTrial): void;
+  reject(error: Error): void;
+}
+
+interface Child {
+  process: ChildProcess;
+  ready: Promise<void>;
+  waiting: Map<string, Waiting>;
+}
+
+export interface ChildHostOptions {
+  configFile: string;
+  /** Heap limit of the child in MiB. Default 512. */
+  memoryMib?: number;
+}
+
+/** What the child may print in all; a candidate that floods its log must not fill ours. */
+const LOG_BYTES = 64 * 1024;
+
+/** The kill switch promises an end within a second. */
+const END_MS = 500;
+
+export function childHost({ configFile, memoryMib = 512 }: ChildHostOptions): ShadowHost {
+  let child: Child | undefined;
+  const current = (): Child => {
+    child ??= startChild(configFile, memoryMib, forget);
+    return child;
+  };
+  const forget = (gone: ChildProcess) => {
+    if (child?.process === gone) child = undefined;
+  };
+  const stop = async () => {
+    if (child) await dismiss(child.process);
+  };
+  return {
+    pid: () => child?.process.pid,
+    async judge(trial, limitMs) {
+      const host = current();
+      await host.ready;
+      const { promise, resolve, reject } = Promise.withResolvers<JudgedTrial>();
+      host.waiting.set(trial.id, { resolve, reject });
+      host.process.send({ kind: "judge", trial } satisfies ToShadow, (error) => {
+        if (error)
+          reject(lost("SHADOW_LOST", `The shadow process does not take trials: ${error.message}`));
+      });
+      const timer = setTimeout(() => {
+        reject(
+          lost("TIMEOUT", `The trial did not end within ${limitMs} ms; its process was replaced`),
+        );
+        // At once, not when its end is reported: the next trial must not be given to a dying process.
+        forget(host.process);
+        kill(host.process);
+      }, limitMs);
+      return promise.finally(() => {
+        clearTimeout(timer);
+        host.waiting.delete(trial.id);
+      });
+    },
+    stop,
+    close: stop,
+  };
+}
+
+/** It exits by itself when it is disconnected, unless a candidate blocks it. */
+async function dismiss(running: ChildProcess): Promise<void> {
+  if (running.exitCode !== null || running.signalCode !== null) return;
+  const exited = new Promise((resolve) => running.once("exit", resolve));
+  if (running.connected) running.disconnect();
+  const timer = setTimeout(() => kill(running), END_MS);
+  await exited;
+  clearTimeout(timer);
+}
+
+function startChild(
+  configFile: string,
+  memoryMib: number,
+  onExit: (gone: ChildProcess) => void,
+): Child {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const entry = fileURLToPath(new URL(`./shadow-process.${extension}`, import.meta.url));
+  const process_ = fork(entry, [configFile], {
+    // The flag and the role are conveniences for the user's code; isolation does not rest on them.
+    env: { ...process.env, TWINTRACK_ROLE: "shadow" },
+    execArgv: [`--max-old-space-size=${memoryMib}`],
+    serialization: "advanced",
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    detached: true,
+  });
+  const log = keepTail(process_);
+  const waiting = new Map<string, Waiting>();
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined); // Whoever judges waits for it; nobody else has to.
+  process_.on("message", (message: FromShadow) => {
+    if (message.kind === "ready") ready.resolve();
+    else if (message.kind === "failed") ready.reject(lost("SHADOW_LOST", message.error.message));
+    else waiting.get(message.trial.id)?.resolve(message.trial);
+  });
+  const end = (what: string) => {
+    onExit(process_);
+    const error = lost(
+      "SHADOW_LOST",
+      `The shadow process ${what}${log() ? `; it said: ${log()}` : ""}`,
+    );
+    ready.reject(error);
+    for (const waiter of waiting.values()) waiter.reject(error);
+  };
+  process_.on("error", (error) => end(`cannot be started: ${error.message}`));
+  process_.on("exit", (code, signal) => end(`ended with ${signal ?? `exit code ${code}`}`));
+  return { process: process_, ready: ready.promise, waiting };
+}
+
+/** Drains both streams, so that the child never blocks on a full pipe, and keeps the end. */
+function keepTail(child: ChildProcess): () => string {
+  let tail = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8");
+    stream?.on("data", (text: string) => {
+      tail = (tail + text).slice(-LOG_BYTES);
+    });
+  }
+  return () => tail.trim().slice(-500);
+}
+
+/** The whole group: a Python child of the shadow process must not outlive it. */
+function kill(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL");
+  }
+}
+
+function lost(
+  code: Extract<ErrorCode, "SHADOW_LOST" | "TIMEOUT">,
+  message: string,
+): TwintrackError {
+  return new TwintrackError(code, message);
+}

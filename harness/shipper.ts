@@ -1,0 +1,118 @@
+/**
+ * Carries frames from the spool to the store, in order, as often as needed: ingest is idempotent,
+ * so a crash between insert and removal ships a frame twice and counts it once.
+ */
+import { renameSync, rmSync, statSync } from "node:fs";
+import { isTwintrackError } from "../core/error.ts";
+import { decodeFrames, type Frame } from "./frame.ts";
+import { type Gap, readSpool, type Spool, type SpoolFile } from "./spool.ts";
+import type { Database } from "./store/database.ts";
+import { ingest, recordGaps } from "./store/trials.ts";
+
+const BATCH_FRAMES = 100;
+const READ_BYTES = 4 * 1024 * 1024;
+
+export interface Shipper {
+  /** Ships everything that is in the spool now. Returns how many trials were new. */
+  ship(): Promise<number>;
+}
+
+export interface ShipperOptions {
+  db: Database;
+  spool: Spool;
+  epoch: string;
+}
+
+export function openShipper({ db, spool, epoch }: ShipperOptions): Shipper {
+  const offsets = new Map<string, number>();
+  // What was taken out of the spool but not stored yet. No more is taken before that is: the spool's
+  // bound on memory would bound nothing.
+  let memory: Frame[] = [];
+  let gaps: Gap[] = [];
+  let shipping: Promise<number> = Promise.resolve(0);
+
+  const shipMemory = async (): Promise<number> => {
+    if (memory.length === 0)
+      memory = spool.takeMemory().flatMap((bytes) => decodeFrames(bytes).frames);
+    let shipped = 0;
+    while (memory.length > 0) {
+      shipped += await ingestEach(db, memory.slice(0, BATCH_FRAMES));
+      memory.splice(0, BATCH_FRAMES);
+    }
+    if (gaps.length === 0) gaps = spool.takeGaps();
+    await recordGaps(db, epoch, gaps);
+    gaps = [];
+    return shipped;
+  };
+  const shipFile = async (file: SpoolFile): Promise<number> => {
+    let shipped = 0;
+    for (;;) {
+      const offset = offsets.get(file.path) ?? 0;
+      const bytes = readSpool(file.path, offset, await readSize(file.path, offset));
+      const { frames, consumed } = decodeFrames(bytes, BATCH_FRAMES);
+      if (frames.length === 0) break;
+      shipped += await ingestEach(db, frames);
+      offsets.set(file.path, offset + consumed);
+    }
+    if (!file.active) dispose(file.path, offsets);
+    return shipped;
+  };
+  const shipAll = async (): Promise<number> => {
+    let shipped = await shipMemory();
+    for (const file of spool.files()) shipped += await shipFile(file).catch(unlessGone);
+    return shipped;
+  };
+  return {
+    ship() {
+      const next = shipping.then(shipAll, shipAll);
+      shipping = next.catch(() => 0);
+      return next;
+    },
+  };
+}
+
+/** Of two processes that adopt the file of a dead one, one is done first and removes it. */
+function unlessGone(error: NodeJS.ErrnoException): number {
+  if (error.code === "ENOENT") return 0;
+  throw error;
+}
+
+/** One frame may be larger than the usual read. */
+async function readSize(path: string, offset: number): Promise<number> {
+  const rest = statSync(path).size - offset;
+  if (rest <= READ_BYTES) return Math.max(rest, 0);
+  const next = readSpool(path, offset, 4);
+  return Math.min(rest, Math.max(READ_BYTES, next.readUInt32BE(0) + 8));
+}
+
+/** A frame that the database refuses by itself must not hold up the others. */
+async function ingestEach(db: Database, frames: readonly Frame[]): Promise<number> {
+  try {
+    return await ingest(db, frames);
+  } catch (error) {
+    if (isTwintrackError(error)) throw error; // The database is away: all of them wait.
+    let shipped = 0;
+    for (const frame of frames) {
+      shipped += await ingest(db, [frame]).catch((refusal: unknown) =>
+        quarantine(db, frame, refusal),
+      );
+    }
+    return shipped;
+  }
+}
+
+async function quarantine(db: Database, { header }: Frame, refusal: unknown): Promise<number> {
+  if (isTwintrackError(refusal)) throw refusal;
+  await recordGaps(db, header.epoch, [
+    { fromSeq: header.seq, toSeq: header.seq, cause: "rejected" },
+  ]);
+  return 0;
+}
+
+/** A finished file goes; one with a torn tail is kept aside, for whoever wants to look. */
+function dispose(path: string, offsets: Map<string, number>): void {
+  const shipped = offsets.get(path) ?? 0;
+  offsets.delete(path);
+  if (shipped === statSync(path).size) rmSync(path, { force: true });
+  else renameSync(path, `${path}.torn`);
+}

@@ -1,0 +1,185 @@
+/** The two sides of every flow and the tools they call, opened when first used. */
+import { isAbsolute, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chain } from "../adapter/capture.ts";
+import { type Catalog, type CatalogSource, catalog } from "../adapter/catalog.ts";
+import type { LegacyChain } from "../adapter/chain.ts";
+import { httpChain } from "../adapter/http-chain.ts";
+import { toolServer } from "../adapter/in-process.ts";
+import { pythonChain, pythonTools } from "../adapter/python.ts";
+import type { ToolServer } from "../adapter/tool-server.ts";
+import { messageOf, TwintrackError } from "../core/error.ts";
+import type { Flow } from "../core/flow.ts";
+import type { Side } from "../core/trigger.ts";
+import {
+  type FlowConfig,
+  importHint,
+  type LegacySource,
+  type PythonSource,
+  type ResolvedConfig,
+  type ToolSource,
+} from "./config.ts";
+
+export interface Sides {
+  /** @throws {TwintrackError} `FLOW_UNKNOWN` listing the flows there are. */
+  configOf(flow: string): FlowConfig;
+  /** @throws {TwintrackError} `SIDE_MISSING` when the flow has no such side. */
+  legacy(flow: string): Promise<LegacyChain>;
+  candidate(flow: string): Promise<Flow>;
+  catalog(): Promise<Catalog>;
+  close(): Promise<void>;
+}
+
+export function openSides(config: ResolvedConfig): Sides {
+  const legacies = new Map<string, Promise<LegacyChain>>();
+  const candidates = new Map<string, Promise<Flow>>();
+  let tools: Promise<Catalog> | undefined;
+  const configOf = (flow: string): FlowConfig => {
+    const found = Object.hasOwn(config.flows, flow) ? config.flows[flow] : undefined;
+    if (found) return found;
+    const names = Object.keys(config.flows).join(", ") || "none";
+    throw new TwintrackError("FLOW_UNKNOWN", `No flow is called "${flow}"`, {
+      hint: `Configured: ${names}.`,
+    });
+  };
+  return {
+    configOf,
+    legacy: (flow) => once(legacies, flow, () => openLegacy(config, flow, configOf(flow))),
+    candidate: (flow) => once(candidates, flow, () => openCandidate(flow, configOf(flow))),
+    catalog() {
+      tools ??= openCatalog(config);
+      tools.catch(() => {
+        tools = undefined;
+      });
+      return tools;
+    },
+    async close() {
+      const opened = [...legacies.values(), ...(tools === undefined ? [] : [tools])];
+      const settled = await Promise.allSettled(opened);
+      const closing = settled.map((side) =>
+        side.status === "fulfilled" ? side.value.close() : undefined,
+      );
+      await Promise.allSettled(closing);
+    },
+  };
+}
+
+/** A failed opening is not kept: the next use tries again. */
+function once<T>(
+  opened: Map<string, Promise<T>>,
+  name: string,
+  open: () => Promise<T>,
+): Promise<T> {
+  const existing = opened.get(name);
+  if (existing !== undefined) return existing;
+  const opening = open();
+  opened.set(name, opening);
+  opening.catch(() => opened.delete(name));
+  return opening;
+}
+
+async function openCandidate(flow: string, config: FlowConfig): Promise<Flow> {
+  const { candidate } = config;
+  if (!candidate) throw sideMissing(flow, "candidate");
+  return (typeof candidate === "function" ? await candidate() : candidate) as Flow;
+}
+
+async function openLegacy(
+  config: ResolvedConfig,
+  flow: string,
+  { legacy }: FlowConfig,
+): Promise<LegacyChain> {
+  if (!legacy) throw sideMissing(flow, "legacy");
+  if (isPython(legacy)) return pythonChain(pythonOptions(config, legacy));
+  if (isHttp(legacy)) return httpChain(legacy.url, { headers: legacy.headers ?? {} });
+  return chain(typeof legacy === "function" ? await loadLegacy(flow, legacy) : legacy, {
+    from: config.baseDir,
+  });
+}
+
+async function loadLegacy(flow: string, load: () => unknown): Promise<unknown> {
+  try {
+    return await load();
+  } catch (cause) {
+    throw new TwintrackError(
+      "TOOL_MODULE_INVALID",
+      `Legacy of flow "${flow}" does not load: ${messageOf(cause)}`,
+      { cause, hint: importHint(cause) },
+    );
+  }
+}
+
+export function sideMissing(flow: string, side: Side): TwintrackError {
+  return new TwintrackError("SIDE_MISSING", `Flow "${flow}" has no ${side}`, {
+    hint: `Add ${side} to flows.${flow} in the configuration.`,
+  });
+}
+
+function isPython(source: LegacySource | ToolSource): source is PythonSource {
+  return typeof source === "object" && "python" in source;
+}
+
+function isHttp(source: LegacySource): source is { url: string; headers?: Record<string, string> } {
+  return typeof source === "object" && "url" in source && !("invoke" in source);
+}
+
+function pythonOptions(config: ResolvedConfig, source: PythonSource) {
+  const { python: target, interpreter, cwd, env } = source;
+  return {
+    target,
+    cwd: resolve(config.baseDir, cwd ?? "."),
+    ...(interpreter === undefined ? {} : { interpreter: pathOf(config, interpreter) }),
+    ...(env === undefined ? {} : { env }),
+  };
+}
+
+/** `python3` is a command to look up; `.venv/bin/python` is a path beside the config file. */
+function pathOf(config: ResolvedConfig, interpreter: string): string {
+  return interpreter.includes("/") && !isAbsolute(interpreter)
+    ? resolve(config.baseDir, interpreter)
+    : interpreter;
+}
+
+async function openCatalog(config: ResolvedConfig): Promise<Catalog> {
+  const sources: Record<string, CatalogSource> = {};
+  for (const [id, source] of Object.entries(config.tools)) {
+    sources[id] = {
+      server: await openToolServer(config, id, source),
+      effects: source.effects ?? {},
+    };
+  }
+  return catalog(sources);
+}
+
+/** Opens one tool source: a module's export, a Python object, or tools given in code. */
+export async function openToolServer(
+  config: ResolvedConfig,
+  id: string,
+  source: ToolSource,
+): Promise<ToolServer> {
+  if ("tools" in source) return toolServer(source.tools);
+  if (isPython(source)) return pythonTools(pythonOptions(config, source));
+  return toolServer(
+    await importTools(resolve(config.baseDir, source.module), source.export ?? "tools", id),
+  );
+}
+
+async function importTools(file: string, name: string, id: string): Promise<readonly unknown[]> {
+  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    throw new TwintrackError(
+      "TOOL_MODULE_INVALID",
+      `Tools "${id}": ${file} does not load: ${messageOf(cause)}`,
+      { cause, hint: importHint(cause) },
+    );
+  });
+  const exported: unknown = (module as Record<string, unknown>)[name];
+  if (exported === undefined) {
+    const names = Object.keys(module as object).join(", ") || "nothing";
+    throw new TwintrackError(
+      "TOOL_MODULE_INVALID",
+      `Tools "${id}": ${file} does not export "${name}"`,
+      { hint: `It exports ${names}.` },
+    );
+  }
+  return Array.isArray(exported) ? exported : [exported];
+}

@@ -1,0 +1,250 @@
+/**
+ * The local spool: one append per answer, before the answer is given.
+ *
+ * Modes. `disk`: frames are appended to this process's own file; a write survives kill -9 without
+ * fsync, not the loss of power. `memory`: the folder refuses writes (full, read-only, gone); frames
+ * wait in memory, bounded in bytes, and every append tries the disk again. `gap`: memory is full
+ * too; the frame is given up and its number is accounted for. The answer is never delayed or changed.
+ *
+ * Files are `<pid>-<epoch>-<n>.spool`. A file is written by one process only; who finds one of a
+ * dead process ships it.
+ */
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../core/error.ts";
+import { isAlive } from "./store/lock.ts";
+
+const ROTATE_BYTES = 8 * 1024 * 1024;
+const MEMORY_BYTES = 64 * 1024 * 1024;
+
+export interface Gap {
+  fromSeq: number;
+  toSeq: number;
+  cause: string;
+}
+
+export interface SpoolFile {
+  path: string;
+  /** Still being written by this process. */
+  active: boolean;
+}
+
+export interface Spool {
+  /** Never throws. */
+  append(frame: Buffer, seq: number): void;
+  /** Closed files of this and of dead processes, oldest first, then the active one. */
+  files(): SpoolFile[];
+  /** Ends the active file, so that it can be shipped and removed. */
+  rotate(): void;
+  /** Takes the frames that could not be written to disk. */
+  takeMemory(): Buffer[];
+  /** Takes the numbers of the frames that were given up. */
+  takeGaps(): Gap[];
+  /** The last reason why the disk refused a write, while it does. */
+  problem(): string | undefined;
+  close(): void;
+}
+
+export interface SpoolOptions {
+  folder: string;
+  epoch: string;
+  /** Default 64 MiB. */
+  memoryBytes?: number;
+}
+
+interface ActiveFile {
+  fd: number;
+  path: string;
+  bytes: number;
+}
+
+/** Why the disk refuses writes, and how large the refused one was. */
+interface Problem {
+  cause: string;
+  bytes: number;
+}
+
+export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOptions): Spool {
+  let active: ActiveFile | undefined;
+  let files = 0;
+  let problem: Problem | undefined;
+  let memory: Buffer[] = [];
+  let memoryUsed = 0;
+  let gaps: Gap[] = [];
+
+  liveEpochs.add(epoch);
+  const openActive = (): ActiveFile => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder, `${process.pid}-${epoch}-${String(++files).padStart(6, "0")}.spool`);
+    return { fd: openSync(path, "ax+", 0o600), path, bytes: 0 };
+  };
+  const rotate = () => {
+    if (active) closeSync(active.fd);
+    active = undefined;
+  };
+  // Somebody removed the file under us: what it holds is reachable through our descriptor alone.
+  const rescue = () => {
+    if (!active || fstatSync(active.fd).nlink > 0) return;
+    const frames = readWhole(active);
+    rotate();
+    memory.push(frames);
+    memoryUsed += frames.length;
+    active = openActive();
+    writeWhole(active, frames);
+    memory.pop();
+    memoryUsed -= frames.length;
+  };
+  const writeToDisk = (frame: Buffer) => {
+    rescue();
+    if (active && active.bytes >= ROTATE_BYTES) rotate();
+    active ??= openActive();
+    writeWhole(active, frame);
+    problem = undefined;
+  };
+  // Without traffic nothing else would notice that the disk takes writes again.
+  const probe = ({ bytes }: Problem) => {
+    const file = openActive();
+    try {
+      // Not zeros: whoever finds them after a crash must not take them for a frame.
+      writeWhole(file, Buffer.alloc(bytes, 0xff));
+      problem = undefined;
+    } finally {
+      closeSync(file.fd);
+      rmSync(file.path, { force: true });
+    }
+  };
+  const keepInMemory = (frame: Buffer, seq: number, cause: string) => {
+    problem = { cause, bytes: frame.length };
+    if (memoryUsed + frame.length > memoryBytes) {
+      noteGap(gaps, seq, cause);
+      return;
+    }
+    memory.push(frame);
+    memoryUsed += frame.length;
+  };
+  return {
+    append(frame, seq) {
+      try {
+        writeToDisk(frame);
+      } catch (error) {
+        keepInMemory(frame, seq, messageOf(error));
+        // Another file may take what this one does not. One that took nothing is kept: a full disk
+        // would else fill with empty files.
+        if (active && !isEmpty(active)) {
+          tryTo(rotate);
+          active = undefined;
+        }
+      }
+    },
+    files() {
+      tryTo(rescue);
+      return listFiles(folder, epoch, active?.path);
+    },
+    rotate() {
+      tryTo(rescue);
+      rotate();
+    },
+    takeMemory() {
+      const taken = memory;
+      memory = [];
+      memoryUsed = 0;
+      return taken;
+    },
+    takeGaps() {
+      const taken = gaps;
+      gaps = [];
+      return taken;
+    },
+    problem() {
+      if (problem) tryTo(() => problem && probe(problem));
+      return problem?.cause;
+    },
+    close() {
+      tryTo(rescue);
+      tryTo(rotate);
+      liveEpochs.delete(epoch);
+    },
+  };
+}
+
+/** A disk that fills up writes half a frame: it is cut off again, so that the next one can be read. */
+function writeWhole(active: ActiveFile, frame: Buffer): void {
+  try {
+    let written = 0;
+    while (written < frame.length) written += writeSync(active.fd, frame, written);
+    active.bytes += frame.length;
+  } catch (error) {
+    tryTo(() => ftruncateSync(active.fd, active.bytes));
+    throw error;
+  }
+}
+
+function readWhole({ fd, bytes }: ActiveFile): Buffer {
+  const whole = Buffer.alloc(bytes);
+  let read = 0;
+  while (read < bytes) read += readSync(fd, whole, read, bytes - read, read);
+  return whole;
+}
+
+function isEmpty({ fd }: ActiveFile): boolean {
+  return tryTo(() => fstatSync(fd).size) === 0;
+}
+
+function noteGap(gaps: Gap[], seq: number, cause: string): void {
+  const last = gaps.at(-1);
+  if (last && last.toSeq === seq - 1 && last.cause === cause) last.toSeq = seq;
+  else gaps.push({ fromSeq: seq, toSeq: seq, cause });
+}
+
+function listFiles(folder: string, epoch: string, activePath: string | undefined): SpoolFile[] {
+  const names = tryTo(() => readdirSync(folder).filter((name) => name.endsWith(".spool"))) ?? [];
+  return names
+    .filter((name) => isOurs(name, epoch))
+    .sort()
+    .map((name) => join(folder, name))
+    .map((path) => ({ path, active: path === activePath }))
+    .sort((a, b) => Number(a.active) - Number(b.active));
+}
+
+/** Ours, or of a process that is dead. In a container a predecessor had our own pid, but another epoch. */
+function isOurs(name: string, epoch: string): boolean {
+  const pid = Number.parseInt(name, 10);
+  if (pid === process.pid) return name.includes(epoch) || !liveEpochs.has(epochOf(name));
+  return !isAlive(pid);
+}
+
+/** Epochs of this process: several spools may be open in one. */
+const liveEpochs = new Set<string>();
+
+function epochOf(name: string): string {
+  return name.slice(name.indexOf("-") + 1, name.lastIndexOf("-"));
+}
+
+/** Up to `maxBytes` of a spool file from `offset`. */
+export function readSpool(path: string, offset: number, maxBytes: number): Buffer {
+  const fd = openSync(path, "r");
+  try {
+    const bytes = Buffer.allocUnsafe(maxBytes);
+    return bytes.subarray(0, readSync(fd, bytes, 0, maxBytes, offset));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function tryTo<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,159 @@
+/** Judged trials and how they are written: in batches, each trial once. */
+import { type Database, type Query, valuesList } from "./database.ts";
+import { compress, insertRuns } from "./trials.ts";
+
+/** A judged trial as a worker gives it back; only data, so that it can cross a process border. */
+export interface JudgedTrial {
+  id: string;
+  flow: string;
+  verdict: string;
+  reason: string | null;
+  noiseVerdict: string | null;
+  flowHash: string | null;
+  truncated: boolean;
+  effectDifferences: number;
+  contractViolations: number;
+  /** JSON text `{ legacy, candidate }` of both sides' tool calls; null when there is nothing to show. */
+  trace: Uint8Array | null;
+  runs: {
+    side: "legacy" | "candidate" | "noise";
+    status: string;
+    durationMs: number;
+    payload: Uint8Array;
+  }[];
+  /** Names of the tools that the legacy side called. */
+  legacyTools: string[];
+  differences: {
+    compared: "candidate" | "noise";
+    fingerprint: string;
+    difference: string;
+    rule: string | null;
+  }[];
+  divergences: { fingerprint: string; title: string; kind: string; path: string }[];
+}
+
+/** Writes judgements. Of two judgements of one trial the first counts, the other leaves no trace. */
+export function settle(db: Database, judged: readonly JudgedTrial[]): Promise<number> {
+  if (judged.length === 0) return Promise.resolve(0);
+  return db.transaction(async (query) => {
+    const won = new Set(await closeTrials(query, judged));
+    const kept = judged.filter((trial) => won.has(trial.id));
+    await insertJudgedRuns(query, kept);
+    await insertDivergences(query, kept);
+    await insertDifferences(query, kept);
+    await noteLegacyTools(query, kept);
+    return kept.length;
+  });
+}
+
+async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promise<string[]> {
+  const rows = judged.map((trial) => [
+    trial.id,
+    trial.verdict,
+    trial.reason === null ? null : storable(trial.reason),
+    trial.noiseVerdict,
+    trial.flowHash,
+    trial.truncated,
+    trial.effectDifferences,
+    trial.contractViolations,
+    trial.trace === null ? null : compress(trial.trace),
+  ]);
+  const casts = ["", "", "", "", "", "::boolean", "::integer", "::integer", "::bytea"];
+  const closed = await query<{ id: string }>(
+    `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
+       flow_hash = j.flow_hash, truncated = j.truncated, effect_differences = j.effect_differences,
+       contract_violations = j.contract_violations, trace = j.trace, judged_at = now(), lease_until = null
+     from (values ${valuesList(rows.length, 9, casts)})
+       as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace)
+     where t.id = j.id and t.verdict is null returning t.id`,
+    rows.flat(),
+  );
+  return closed.map((row) => row.id);
+}
+
+/** Postgres keeps no NUL and no half of a surrogate pair in a text; payloads are bytes and keep both. */
+function storable(text: string): string {
+  return text.replaceAll("\0", "\uFFFD").toWellFormed();
+}
+
+async function insertJudgedRuns(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+  const rows = judged.flatMap((trial) =>
+    trial.runs.map((run) => [
+      trial.id,
+      run.side,
+      run.status,
+      run.durationMs,
+      compress(run.payload),
+    ]),
+  );
+  for (const batch of batches(rows)) await insertRuns(query, batch);
+}
+
+async function insertDivergences(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+  const unique = new Map<string, unknown[]>();
+  for (const { flow, divergences } of judged) {
+    for (const { fingerprint, title, kind, path } of divergences) {
+      unique.set(`${flow} ${fingerprint}`, [
+        flow,
+        fingerprint,
+        storable(title),
+        kind,
+        storable(path),
+      ]);
+    }
+  }
+  // One order for all writers: two transactions never wait for each other's rows in a circle.
+  const rows = [...unique].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  for (const batch of batches(rows)) {
+    await query(
+      `insert into twintrack.divergences (flow, fingerprint, title, kind, path)
+       values ${valuesList(batch.length, 5)} on conflict do nothing`,
+      batch.flat(),
+    );
+  }
+}
+
+async function noteLegacyTools(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+  const pairs = new Set(
+    judged.flatMap((trial) => trial.legacyTools.map((tool) => `${trial.flow}\n${tool}`)),
+  );
+  const rows = [...pairs].sort().map((pair) => pair.split("\n"));
+  for (const batch of batches(rows)) {
+    await query(
+      `insert into twintrack.legacy_tools (flow, tool) values ${valuesList(batch.length, 2)}
+       on conflict (flow, tool) do update set last_seen = now()`,
+      batch.flat(),
+    );
+  }
+}
+
+async function insertDifferences(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+  const rows = judged.flatMap((trial) =>
+    trial.differences.map((difference, ordinal) => [
+      trial.id,
+      difference.compared,
+      ordinal,
+      trial.flow,
+      difference.fingerprint,
+      difference.difference,
+      difference.rule,
+    ]),
+  );
+  for (const batch of batches(rows)) {
+    await query(
+      `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule)
+       values ${valuesList(batch.length, 7, ["", "", "::integer"])} on conflict do nothing`,
+      batch.flat(),
+    );
+  }
+}
+
+/** About 100 rows a statement: measured best on Postgres, and short enough for PGlite's one thread. */
+const BATCH_ROWS = 100;
+
+function batches(rows: readonly unknown[][]): unknown[][][] {
+  const count = Math.ceil(rows.length / BATCH_ROWS);
+  return Array.from({ length: count }, (_, index) =>
+    rows.slice(index * BATCH_ROWS, (index + 1) * BATCH_ROWS),
+  );
+}

@@ -1,0 +1,33 @@
+/** Opens the configured database and brings its schema up to date. */
+import { join } from "node:path";
+import type { ResolvedConfig } from "../config.ts";
+import type { Database } from "./database.ts";
+import { migrate } from "./migrate.ts";
+import { openPglite } from "./pglite.ts";
+import { openPostgres } from "./postgres.ts";
+import { releaseAllLeases } from "./trials.ts";
+
+export type DatabasePlace = Pick<ResolvedConfig, "databaseUrl" | "dataDir">;
+
+export function embeddedFolder({ dataDir }: DatabasePlace): string {
+  return join(dataDir, "pglite");
+}
+
+/** The database as it is, with whatever schema it has. */
+export async function connectDatabase(place: DatabasePlace): Promise<Database> {
+  return place.databaseUrl === undefined
+    ? openPglite(embeddedFolder(place))
+    : openPostgres({ url: place.databaseUrl });
+}
+
+export async function openDatabase(place: DatabasePlace): Promise<Database> {
+  const db = await connectDatabase(place);
+  try {
+    await migrate(db);
+    if (db.kind === "pglite") await releaseAllLeases(db);
+    return db;
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * What the harness asks of the database. Every write can be repeated: it is keyed by the trial, and
+ * a trial is judged by the first who settles it.
+ */
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
+import { type Frame, trialIdOf } from "../frame.ts";
+import type { Gap } from "../spool.ts";
+import { type Database, type Query, valuesList } from "./database.ts";
+
+/** An open trial as a worker gets it: the authoritative run as its exact bytes. */
+export interface OpenTrial {
+  id: string;
+  flow: string;
+  triggerId: string;
+  stage: Stage;
+  authoritative: Side;
+  source: TriggerSource;
+  receivedAt: string;
+  noiseWanted: boolean;
+  attempts: number;
+  /** JSON text of a `FramePayload`. */
+  payload: Uint8Array;
+}
+
+/** Below this, making a compressor costs more time than it saves room. */
+const MIN_COMPRESSED_BYTES = 1_024;
+/** How a zstd frame begins; JSON text never does. Source: RFC 8878, 3.1.1 */
+const ZSTD_MAGIC = 0xfd2fb528;
+
+/** JSON text as it rests in the store: short as it is, longer compressed. */
+export function compress(json: Uint8Array): Uint8Array {
+  // A copy: a view would take its whole read buffer along into the thread of PGlite.
+  return json.length < MIN_COMPRESSED_BYTES ? new Uint8Array(json) : zstdCompressSync(json);
+}
+
+export function decompress(stored: Uint8Array): Buffer {
+  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  const isCompressed = bytes.length >= 4 && bytes.readUInt32LE(0) === ZSTD_MAGIC;
+  return isCompressed ? zstdDecompressSync(bytes) : bytes;
+}
+
+/** Inserts frames; a frame that is already here changes nothing. Returns how many were new. */
+export function ingest(db: Database, frames: readonly Frame[]): Promise<number> {
+  if (frames.length === 0) return Promise.resolve(0);
+  return db.transaction(async (query) => {
+    const inserted = await insertTrials(query, frames);
+    const fresh = new Set(inserted);
+    const kept = frames.filter(
+      (frame) => fresh.has(trialIdOf(frame.header)) && frame.header.notRun !== "stage",
+    );
+    if (kept.length > 0) await insertAuthoritativeRuns(query, kept);
+    return inserted.length;
+  });
+}
+
+async function insertTrials(query: Query, frames: readonly Frame[]): Promise<string[]> {
+  const rows = frames.map(({ header }) => [
+    trialIdOf(header),
+    header.epoch,
+    header.seq,
+    header.flow,
+    header.triggerId,
+    header.source,
+    header.stage,
+    header.authoritative,
+    header.receivedAt,
+    header.noiseWanted,
+    header.notRun === undefined ? null : "not_run",
+    header.notRun ?? null,
+    header.notRun === undefined ? null : header.receivedAt,
+  ]);
+  const casts = [
+    "",
+    "::uuid",
+    "::bigint",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "::timestamptz",
+    "::boolean",
+    "",
+    "",
+    "::timestamptz",
+  ];
+  const inserted = await query<{ id: string }>(
+    `insert into twintrack.trials (id, epoch, seq, flow, trigger_id, source, stage, authoritative,
+       received_at, noise_wanted, verdict, reason, judged_at)
+     values ${valuesList(rows.length, 13, casts)} on conflict do nothing returning id`,
+    rows.flat(),
+  );
+  return inserted.map((row) => row.id);
+}
+
+async function insertAuthoritativeRuns(query: Query, frames: readonly Frame[]): Promise<void> {
+  const rows = frames.map(({ header, payload }) => [
+    trialIdOf(header),
+    header.authoritative,
+    header.status,
+    header.durationMs,
+    compress(payload),
+  ]);
+  await insertRuns(query, rows);
+}
+
+export async function insertRuns(query: Query, rows: readonly unknown[][]): Promise<void> {
+  await query(
+    `insert into twintrack.runs (trial_id, side, status, duration_ms, payload)
+     values ${valuesList(rows.length, 5, ["", "", "", "::double precision", "::bytea"])} on conflict do nothing`,
+    rows.flat(),
+  );
+}
+
+export async function recordGaps(db: Database, epoch: string, gaps: readonly Gap[]): Promise<void> {
+  for (const gap of gaps) {
+    await db.query(
+      "insert into twintrack.gaps (epoch, from_seq, to_seq, cause) values ($1::uuid, $2, $3, $4) on conflict do nothing",
+      [epoch, gap.fromSeq, gap.toSeq, gap.cause],
+    );
+  }
+}
+
+const MAX_ATTEMPTS = 3;
+
+/**
+ * Leases open trials, oldest first. A trial whose worker died comes back when its lease ends; the
+ * last time after all others and alone, so that it is not blamed for what another did.
+ */
+export async function claim(db: Database, limit: number, leaseMs: number): Promise<OpenTrial[]> {
+  const lastAttempt = MAX_ATTEMPTS - 1;
+  const trials = await lease(db, limit, leaseMs, `attempts < ${lastAttempt}`);
+  return trials.length > 0 ? trials : lease(db, 1, leaseMs, `attempts = ${lastAttempt}`);
+}
+
+async function lease(
+  db: Database,
+  limit: number,
+  leaseMs: number,
+  condition: string,
+): Promise<OpenTrial[]> {
+  const rows = await db.query<OpenTrial & { receivedAt: Date }>(
+    `with taken as (
+       update twintrack.trials set lease_until = now() + $2::double precision * interval '1 millisecond', attempts = attempts + 1
+       where id in (
+         select id from twintrack.trials
+         where verdict is null and (lease_until is null or lease_until < now()) and ${condition}
+         order by received_at limit $1 for update skip locked)
+       returning *)
+     select t.id, t.flow, t.trigger_id as "triggerId", t.stage, t.authoritative, t.source,
+       t.received_at as "receivedAt", t.noise_wanted as "noiseWanted", t.attempts, r.payload
+     from taken t join twintrack.runs r on r.trial_id = t.id and r.side = t.authoritative
+     order by t.received_at`,
+    [limit, leaseMs],
+  );
+  return rows.map((row) => ({
+    ...row,
+    receivedAt: row.receivedAt.toISOString(),
+    payload: decompress(row.payload),
+  }));
+}
+
+/** Keeps trials for the worker that is still at them. */
+export async function renewLeases(
+  db: Database,
+  ids: readonly string[],
+  leaseMs: number,
+): Promise<void> {
+  await db.query(
+    `update twintrack.trials set lease_until = now() + $2::double precision * interval '1 millisecond'
+     where id = any($1::text[]) and verdict is null`,
+    [ids, leaseMs],
+  );
+}
+
+/** Gives trials back to whoever claims next. Being stopped is no failed attempt. */
+export async function releaseLeases(db: Database, ids: readonly string[]): Promise<void> {
+  await db.query(
+    `update twintrack.trials set lease_until = null, attempts = attempts - 1
+     where id = any($1::text[]) and verdict is null and attempts > 0`,
+    [ids],
+  );
+}
+
+/** Gives back what a dead owner of the embedded database had leased: it had no rivals, nor do we. */
+export async function releaseAllLeases(db: Database): Promise<void> {
+  await db.query(
+    "update twintrack.trials set lease_until = null where verdict is null and lease_until is not null",
+  );
+}
+
+/** Closes trials that were tried too often: they become `candidate_error`, never stay open for ever. */
+export async function giveUpLost(db: Database): Promise<number> {
+  const rows = await db.query(
+    `update twintrack.trials set verdict = 'candidate_error', reason = 'shadow_lost', judged_at = now()
+     where verdict is null and attempts >= ${MAX_ATTEMPTS} and (lease_until is null or lease_until < now()) returning id`,
+  );
+  return rows.length;
+}

@@ -1,0 +1,296 @@
+/**
+ * Judges one trial: runs the side that did not answer, on the tools' record of the side that did,
+ * compares, and measures noise when the trial was drawn for it. Runs in the shadow process.
+ */
+
+import type { Catalog } from "../adapter/catalog.ts";
+import type { ChainRun } from "../adapter/chain.ts";
+import { validateArgs } from "../adapter/contract.ts";
+import type { Contract } from "../adapter/tool-server.ts";
+import { TwintrackError } from "../core/error.ts";
+import type { RunEvent } from "../core/history.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { ToolCall } from "../core/ledger.ts";
+import { type Outcome, serializeError } from "../core/outcome.ts";
+import { runFlow } from "../core/run.ts";
+import type { Side } from "../core/trigger.ts";
+import { isUnexplained } from "./compare/difference.ts";
+import { groupDifferences } from "./compare/fingerprint.ts";
+import { type Judgement, judge } from "./compare/judge.ts";
+import { type CompiledRule, compileRules } from "./compare/rules.ts";
+import type { FlowConfig } from "./config.ts";
+import { decodePayload } from "./frame.ts";
+import { isolatedTools, readsOf } from "./isolation.ts";
+import { withinBounds } from "./oversize.ts";
+import type { Sides } from "./side.ts";
+import type { JudgedTrial } from "./store/judgements.ts";
+import type { OpenTrial } from "./store/trials.ts";
+
+const DEFAULT_LIMIT_MS = 30_000;
+
+/** One side's run, as it is compared and stored. */
+interface SideRun {
+  outcome: Outcome;
+  calls: ToolCall[];
+  /** Of a typed flow. */
+  history?: RunEvent[];
+  durationMs: number;
+}
+
+/** What is needed to judge the trials of one flow. */
+interface Bench {
+  flow: string;
+  config: FlowConfig;
+  sides: Sides;
+  catalog: Catalog;
+  contracts: ReadonlyMap<string, Contract>;
+  rules: readonly CompiledRule[];
+}
+
+/** Judges a trial. It rejects only when the trial cannot be read or a side cannot be opened. */
+export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<JudgedTrial> {
+  const bench = await openBench(trial.flow, sides);
+  const payload = decodePayload(trial.payload);
+  const answered: SideRun = {
+    outcome: payload.outcome,
+    calls: trial.authoritative === "legacy" ? named(bench, payload.calls) : payload.calls,
+    durationMs: 0,
+  };
+  const other: Side = trial.authoritative === "legacy" ? "candidate" : "legacy";
+  const compared = await runOther(bench, other, trial, payload.input, answered);
+  const noise =
+    trial.noiseWanted && trial.authoritative === "legacy"
+      ? await runLegacy(bench, payload.input, answered.calls)
+      : undefined;
+  return withinBounds(judged(bench, trial, other, answered, compared, noise));
+}
+
+async function openBench(flow: string, sides: Sides): Promise<Bench> {
+  const config = sides.configOf(flow);
+  const catalog = await sides.catalog();
+  const entries = await catalog.entries();
+  const contracts = new Map(entries.map((entry) => [entry.qualified, entry.contract]));
+  const { rules } = compileRules(config.compare?.rules ?? []);
+  return { flow, config, sides, catalog, contracts, rules };
+}
+
+/** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */
+function named({ catalog }: Bench, calls: readonly ToolCall[]): ToolCall[] {
+  return calls.map((call) => {
+    const tool = catalog.qualify(call.tool);
+    return {
+      ...call,
+      tool,
+      args: catalog.canonicalArgs(tool, call.args),
+      effect: catalog.effectOf(tool),
+    };
+  });
+}
+
+async function runOther(
+  bench: Bench,
+  other: Side,
+  trial: OpenTrial,
+  input: JsonValue,
+  answered: SideRun,
+): Promise<SideRun & { flowHash?: string }> {
+  return other === "legacy"
+    ? runLegacy(bench, input, answered.calls)
+    : runCandidate(bench, trial, input, answered.calls);
+}
+
+async function runCandidate(
+  bench: Bench,
+  trial: OpenTrial,
+  input: JsonValue,
+  recording: readonly ToolCall[],
+): Promise<SideRun & { flowHash: string }> {
+  const flow = await bench.sides.candidate(bench.flow);
+  const liveRead = bench.config.shadow?.reads === "live" ? readsOf(bench.catalog) : undefined;
+  const limitMs = bench.config.shadow?.timeoutMs ?? DEFAULT_LIMIT_MS;
+  const signal = AbortSignal.timeout(limitMs);
+  const tools = isolatedTools(bench.catalog, recording, liveRead);
+  const running = runFlow(flow, input, {
+    tools,
+    runId: `${trial.id}/candidate`,
+    triggerId: trial.triggerId,
+    signal,
+  });
+  const run = await Promise.race([running, timedOut(signal, limitMs)]);
+  return { ...run, durationMs: run.durationMs + tools.servedMs(), flowHash: flow.hash };
+}
+
+/** A flow that ignores its signal is left behind; this process is replaced when it does not end. */
+function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
+  const { promise, resolve } = Promise.withResolvers<SideRun>();
+  const run: SideRun = {
+    outcome: { status: "timed_out", afterMs: limitMs },
+    calls: [],
+    durationMs: limitMs,
+  };
+  // After the flow's own reaction to the signal, whose outcome would say more.
+  signal.addEventListener("abort", () => setTimeout(resolve, 50, run), { once: true });
+  return promise;
+}
+
+async function runLegacy(
+  bench: Bench,
+  input: JsonValue,
+  recording: readonly ToolCall[],
+): Promise<SideRun> {
+  const legacy = await bench.sides.legacy(bench.flow);
+  const run: ChainRun = await legacy.invoke(input, {
+    tools: {
+      mode: "recorded",
+      recording: recording.map((call) => ({
+        ...call,
+        tool: bench.catalog.originalName(call.tool),
+      })),
+      reads: bench.config.shadow?.reads ?? "recorded",
+    },
+    effects: bench.catalog.effectsByOriginalName(),
+    timeoutMs: bench.config.shadow?.timeoutMs ?? DEFAULT_LIMIT_MS,
+  });
+  return { outcome: run.outcome, calls: named(bench, run.calls), durationMs: run.durationMs };
+}
+
+function judged(
+  bench: Bench,
+  trial: OpenTrial,
+  other: Side,
+  answered: SideRun,
+  compared: SideRun & { flowHash?: string },
+  noise: SideRun | undefined,
+): JudgedTrial {
+  const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
+  const verdict = judgePair(bench, legacy, candidate, "candidate");
+  const noiseVerdict = noise ? judgePair(bench, legacy, noise, "noise") : undefined;
+  const stored = [
+    row("candidate", bench.flow, verdict),
+    ...(noiseVerdict ? [row("noise", bench.flow, noiseVerdict)] : []),
+  ];
+  return {
+    id: trial.id,
+    flow: bench.flow,
+    verdict: verdict.verdict,
+    reason: verdict.reason ?? null,
+    noiseVerdict: noiseVerdict?.verdict ?? null,
+    flowHash: compared.flowHash ?? null,
+    truncated: verdict.truncated,
+    effectDifferences: verdict.differences.filter(
+      (difference) => isUnexplained(difference) && difference.kind === "effect",
+    ).length,
+    contractViolations: violationsOf(bench, candidate.calls),
+    trace: verdict.differences.length > 0 ? traceOf(legacy, candidate) : null,
+    runs: [storedRun(other, compared), ...(noise ? [storedRun("noise", noise)] : [])],
+    legacyTools: [...new Set(legacy.calls.map((call) => call.tool))],
+    differences: stored.flatMap((part) => part.differences),
+    divergences: stored.flatMap((part) => part.divergences),
+  };
+}
+
+function judgePair(
+  bench: Bench,
+  legacy: SideRun,
+  other: SideRun,
+  kind: "candidate" | "noise",
+): Judgement {
+  const { extract } = bench.config;
+  const otherExtract = kind === "noise" ? extract?.legacy : extract?.candidate;
+  return judge({
+    legacy: extracted(legacy.outcome, extract?.legacy),
+    candidate: extracted(other.outcome, otherExtract),
+    legacyCalls: legacy.calls,
+    candidateCalls: other.calls,
+    rules: bench.rules,
+  });
+}
+
+/** Calls of the candidate whose arguments break the tool's contract, whoever answered them. */
+function violationsOf({ contracts }: Bench, calls: readonly ToolCall[]): number {
+  return calls.filter(({ tool, args }) => {
+    const contract = contracts.get(tool);
+    return contract !== undefined && validateArgs(contract, args).length > 0;
+  }).length;
+}
+
+/** A failing extractor is a failure of its side: it must not make two answers look equal. */
+function extracted(
+  outcome: Outcome,
+  extract: ((output: JsonValue) => JsonValue) | undefined,
+): Outcome {
+  if (!extract || outcome.status !== "returned") return outcome;
+  try {
+    return { status: "returned", value: extract(outcome.value) };
+  } catch (thrown) {
+    return { status: "threw", error: { ...serializeError(thrown), name: "ExtractError" } };
+  }
+}
+
+function storedRun(
+  side: "legacy" | "candidate" | "noise",
+  run: SideRun,
+): JudgedTrial["runs"][number] {
+  const payload = Buffer.from(JSON.stringify({ outcome: run.outcome, history: run.history }));
+  return { side, status: run.outcome.status, durationMs: run.durationMs, payload };
+}
+
+function traceOf(legacy: SideRun, candidate: SideRun): Uint8Array {
+  return Buffer.from(JSON.stringify({ legacy: legacy.calls, candidate: candidate.calls }));
+}
+
+/** Of one divergence in one trial: enough to look at, and a rewritten list does not fill the store. */
+const MAX_STORED = 20;
+
+type Stored = Pick<JudgedTrial, "differences" | "divergences">;
+
+function row(compared: "candidate" | "noise", flow: string, judgement: Judgement): Stored {
+  const groups = groupDifferences(flow, judgement.differences);
+  return {
+    differences: groups.flatMap((group) =>
+      group.differences.slice(0, MAX_STORED).map((difference) => ({
+        compared,
+        fingerprint: group.fingerprint,
+        difference: JSON.stringify(difference),
+        rule: difference.rule ?? null,
+      })),
+    ),
+    divergences: groups.map(({ fingerprint, title, kind, path }) => ({
+      fingerprint,
+      title,
+      kind,
+      path,
+    })),
+  };
+}
+
+/** The judgement of a trial whose judge died, or that could not be judged at all. */
+export function lostTrial(
+  trial: OpenTrial,
+  verdict: "candidate_error" | "candidate_timeout" | "incomparable",
+  reason: string,
+): JudgedTrial {
+  return {
+    id: trial.id,
+    flow: trial.flow,
+    verdict,
+    reason,
+    noiseVerdict: null,
+    flowHash: null,
+    truncated: false,
+    effectDifferences: 0,
+    contractViolations: 0,
+    trace: null,
+    runs: [],
+    legacyTools: [],
+    differences: [],
+    divergences: [],
+  };
+}
+
+/** Why a trial could not be judged, in a few words for the report. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof TwintrackError
+    ? `${thrown.code}: ${thrown.message}`
+    : serializeError(thrown).message;
+}

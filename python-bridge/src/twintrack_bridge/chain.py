@@ -1,0 +1,113 @@
+"""One run of a legacy chain: a runnable, a compiled graph, or a plain function.
+
+What the chain does is an outcome, never an error of the request. The chain's own code is not
+changed; its tools are observed, and in recorded mode answered (`recording.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from contextlib import nullcontext
+from typing import Any
+
+from .capture import CURRENT, RECORDED_RUNS, install
+from .errors import INVALID_PARAMS, RequestError, serialize_error
+from .ledger import AnswerBook
+from .pool import WORK
+from .recording import FromRecord, Live, Recording
+from .value import JsonObject, JsonValue, to_json
+
+METHOD = "twintrack/chain/invoke"
+
+#: In a result: the answer is here, but threads or tasks of the chain may go on.
+RUNNING_META_KEY = "twintrack/running"
+
+
+async def invoke(chain: Any, params: JsonObject) -> JsonObject:
+    """Run the chain on `params.input`; the result is a `ChainRun` of `adapter/chain.ts`.
+
+    Raises:
+        RequestError: the parameters are malformed, or ask a shadow process for live tools.
+    """
+    tools = _tools_of(params.get("tools"))
+    effects = params.get("effects", {})
+    if "input" not in params or not isinstance(effects, dict):
+        raise RequestError(INVALID_PARAMS, "input and effects are required")
+    install()
+    recording = Recording(tools, effects)
+    token = CURRENT.set(recording)
+    try:
+        with RECORDED_RUNS if isinstance(tools, FromRecord) else nullcontext():
+            outcome, lossy, running = await _within(params.get("timeoutMs"), chain, params["input"])
+    finally:
+        CURRENT.reset(token)
+        recording.close()
+    run: JsonObject = {
+        "outcome": outcome,
+        "lossy": lossy,
+        "calls": recording.snapshot(),
+        "durationMs": recording.elapsed_ms(),
+    }
+    return {**run, "_meta": {RUNNING_META_KEY: True}} if running else run
+
+
+def _tools_of(given: Any) -> Live | FromRecord:
+    mode = given.get("mode") if isinstance(given, dict) else None
+    if mode == "live":
+        if os.environ.get("TWINTRACK_ROLE") == "shadow":
+            raise RequestError(
+                INVALID_PARAMS,
+                "this process has the role shadow: it never runs a chain with live tools",
+                {"code": "EFFECT_REFUSED"},
+            )
+        return Live()
+    recorded = given.get("recording") if mode == "recorded" else None
+    if not isinstance(recorded, list):
+        raise RequestError(
+            INVALID_PARAMS, 'tools is {"mode":"live"} or {"mode":"recorded","recording":[…]}'
+        )
+    try:
+        book = AnswerBook(recorded)
+    except (KeyError, TypeError, OverflowError) as error:
+        raise RequestError(INVALID_PARAMS, f"the recording is malformed: {error!r}") from error
+    return FromRecord(book, "live" if given.get("reads") == "live" else "recorded")
+
+
+async def _within(limit_ms: Any, chain: Any, value: JsonValue) -> tuple[JsonObject, bool, bool]:
+    """The outcome, whether it is lossy, and whether the chain's work may still be going on."""
+    task = asyncio.ensure_future(_outcome(chain, value))
+    work = WORK.get()
+    if work is not None:
+        work.begin()
+        task.add_done_callback(work.end)
+    limit_s = limit_ms / 1000 if isinstance(limit_ms, (int, float)) else None
+    try:
+        await asyncio.wait({task}, timeout=limit_s)
+    finally:
+        if not task.done():
+            task.cancel()
+    if task.done():
+        return (*task.result(), False)
+    return {"status": "timed_out", "afterMs": limit_ms}, False, True
+
+
+async def _outcome(chain: Any, value: JsonValue) -> tuple[JsonObject, bool]:
+    try:
+        returned = await _run(chain, value)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # SystemExit in a chain is the chain's failure, not our end.
+        return {"status": "threw", "error": serialize_error(error)}, False
+    converted = to_json(returned)
+    return {"status": "returned", "value": converted.value}, converted.lossy
+
+
+async def _run(chain: Any, value: JsonValue) -> Any:
+    if callable(getattr(chain, "ainvoke", None)):
+        return await chain.ainvoke(value)
+    if inspect.iscoroutinefunction(chain):
+        return await chain(value)
+    returned = await asyncio.to_thread(chain, value)
+    return await returned if inspect.isawaitable(returned) else returned

@@ -1,0 +1,271 @@
+"""The tool calls of one chain run: recorded, and in recorded mode answered or refused.
+
+`live`: tools run. `recorded`: a call is answered by the ledger's rule; a read without a record
+may run when the caller said so; a write never runs, because nothing here runs a tool whose
+effect is `write` in that mode. Only the outermost call is recorded: what a tool calls inside
+itself is part of that tool, and is not called when the tool is answered from a record.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .call import raw_to_json
+from .errors import (
+    EffectRefused,
+    ReadUnrecorded,
+    RecordingLossy,
+    ToolRefused,
+    rebuild_error,
+    serialize_error,
+)
+from .injection import (
+    ById,
+    config_parameter,
+    default_arguments,
+    published_names,
+    reserved_names,
+)
+from .ledger import AnswerBook, Effect, Recorded, Refused, call_key, effect_of
+from .loading import Tool
+from .value import JsonObject, JsonValue, restore, to_json
+
+
+@dataclass(frozen=True)
+class Live:
+    """Tools run and are recorded."""
+
+
+@dataclass(frozen=True)
+class FromRecord:
+    """Tools are answered from `book`."""
+
+    book: AnswerBook
+    reads: Literal["recorded", "live"]
+
+
+_INSIDE_TOOL: ContextVar[bool] = ContextVar("twintrack_inside_tool", default=False)
+
+
+class Recording:
+    """Observes the tools of one chain run; see the module's text for the modes."""
+
+    def __init__(self, tools: Live | FromRecord, effects: JsonObject) -> None:
+        self.calls: list[JsonObject] = []
+        self._tools = tools
+        self._effects = effects
+        self._seen: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._started = time.perf_counter()
+        self._closed = False
+
+    def close(self) -> None:
+        """End the run: what a forgotten thread still calls is refused in recorded mode."""
+        self._closed = True
+
+    def snapshot(self) -> list[JsonObject]:
+        """The calls so far, as a copy: a forgotten thread may still be writing into a record."""
+        calls = [dict(call) for call in self.calls]
+        for call in calls:
+            if call["outcome"]["status"] == "timed_out":
+                after_ms = round(self.elapsed_ms() - call["startedAtMs"], 3)
+                call.update(outcome={"status": "timed_out", "afterMs": after_ms})
+        return calls
+
+    def elapsed_ms(self) -> float:
+        """Since the run started."""
+        return round((time.perf_counter() - self._started) * 1000, 3)
+
+    def call(self, tool: Tool, body: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Observe `_run`."""
+        entry = self._begin(tool, body, args, kwargs)
+        if entry is not None and entry.answered:
+            return entry.answer
+        with self._running(tool, entry) as finish:
+            return finish(body(*args, **kwargs))
+
+    async def acall(
+        self, tool: Tool, body: Callable[..., Awaitable[Any]], args: Any, kwargs: Any
+    ) -> Any:
+        """Observe `_arun`."""
+        entry = self._begin(tool, body, args, kwargs)
+        if entry is not None and entry.answered:
+            return entry.answer
+        with self._running(tool, entry) as finish:
+            return finish(await body(*args, **kwargs))
+
+    def _begin(self, tool: Tool, body: Any, args: Any, kwargs: Any) -> _Entry | None:
+        name, effect = str(tool.name), effect_of(self._effects, str(tool.name))
+        if _INSIDE_TOOL.get() and self._may_run(effect):
+            return None
+        with self._lock:
+            entry = _Entry(
+                self._record(tool, name, effect, named_arguments(tool, body, args, kwargs))
+            )
+            try:
+                self._answer(tool, entry, effect)
+            except ToolRefused as refusal:
+                entry.finish(self.elapsed_ms(), _threw(refusal), served="refused")
+                raise
+            except BaseException as recorded_error:
+                entry.finish(self.elapsed_ms(), _threw(recorded_error), served="recorded")
+                raise
+        return entry
+
+    def _may_run(self, effect: Effect) -> bool:
+        """The one place that lets a tool's body run."""
+        if isinstance(self._tools, Live):
+            return True
+        return effect == "read" and self._tools.reads == "live" and not self._closed
+
+    def _record(self, tool: Tool, name: str, effect: Effect, args: JsonValue) -> JsonObject:
+        key = call_key(name, args)
+        occurrence = self._seen.get(key, 0)
+        self._seen[key] = occurrence + 1
+        record: JsonObject = {
+            "tool": name,
+            "args": args,
+            "effect": effect,
+            "occurrence": occurrence,
+            # Stands until the call ends: a run that is cancelled leaves it like this.
+            "outcome": {"status": "timed_out", "afterMs": 0},
+            "startedAtMs": self.elapsed_ms(),
+            "durationMs": 0,
+            "served": "live",
+        }
+        self.calls.append(record)
+        return record
+
+    def _answer(self, tool: Tool, entry: _Entry, effect: Effect) -> None:
+        """Answer from the record, or leave the entry open when the tool may run.
+
+        Raises:
+            ToolRefused: the call may not be executed.
+            Exception: the recorded error.
+        """
+        if isinstance(self._tools, Live):
+            return
+        name = entry.record["tool"]
+        answer = self._tools.book.answer(name, entry.record["args"], effect)
+        if isinstance(answer, Recorded):
+            value = _replay(tool, answer.call)
+            outcome = {"status": "returned", "value": answer.call["outcome"]["value"]}
+            entry.answered, entry.answer = True, value
+            entry.finish(self.elapsed_ms(), outcome, served="recorded", like=answer.call)
+        elif isinstance(answer, Refused):
+            raise EffectRefused(f"{name} is a write that the other side did not make; not executed")
+        elif not self._may_run(effect):
+            raise ReadUnrecorded(f"{name} was not called like this by the other side; not executed")
+
+    @contextmanager
+    def _running(
+        self, tool: Tool, entry: _Entry | None
+    ) -> Generator[Callable[[Any], Any], None, None]:
+        def finish(value: Any) -> Any:
+            if entry is not None:
+                artifact = getattr(tool, "response_format", "") == "content_and_artifact"
+                converted = raw_to_json(value, has_artifact=artifact)
+                outcome = {"status": "returned", "value": converted.value}
+                entry.finish(self.elapsed_ms(), outcome)
+                if converted.lossy:
+                    entry.record["lossy"] = True
+                if converted.floats:
+                    entry.record["floats"] = list(converted.floats)
+            return value
+
+        token = _INSIDE_TOOL.set(True)
+        try:
+            yield finish
+        except BaseException as error:
+            if entry is not None:
+                entry.finish(self.elapsed_ms(), _threw(error))
+            raise
+        finally:
+            _INSIDE_TOOL.reset(token)
+
+
+class _Entry:
+    def __init__(self, record: JsonObject) -> None:
+        self.record = record
+        self.answered = False
+        self.answer: Any = None
+
+    def finish(
+        self,
+        now_ms: float,
+        outcome: JsonObject,
+        served: str = "live",
+        like: JsonObject | None = None,
+    ) -> None:
+        self.record["outcome"] = outcome
+        self.record["served"] = served
+        self.record["durationMs"] = round(now_ms - self.record["startedAtMs"], 3)
+        if like is not None and "floats" in like:
+            self.record["floats"] = like["floats"]
+
+
+def _threw(error: BaseException) -> JsonObject:
+    return {"status": "threw", "error": serialize_error(error)}
+
+
+def _replay(tool: Tool, call: JsonObject) -> Any:
+    """The recorded value as the tool returned it.
+
+    Raises:
+        RecordingLossy: its Python object cannot be rebuilt.
+        Exception: the tool threw, or was not done when its run was.
+    """
+    outcome = call["outcome"]
+    if outcome["status"] == "threw":
+        raise rebuild_error(outcome["error"])
+    if outcome["status"] == "timed_out":
+        raise TimeoutError(f"{tool.name} did not finish in the recorded run")
+    if call.get("lossy"):
+        raise RecordingLossy(
+            f"{tool.name} returned what JSON cannot carry; it cannot be answered from a record"
+        )
+    # A copy: the chain may change what it is given, and the record must not follow.
+    value = restore(to_json(outcome["value"]).value, call.get("floats", ()))
+    artifact = getattr(tool, "response_format", "") == "content_and_artifact"
+    return tuple(value) if artifact and isinstance(value, list) and len(value) == 2 else value
+
+
+def named_arguments(tool: Tool, body: Any, args: Any, kwargs: Any) -> JsonValue:
+    """The parsed arguments under their published names, without what LangChain or the host fills.
+
+    Published, because the other side of a trial knows only the contract.
+    """
+    hidden = reserved_names(tool) | {config_parameter(body) or "run_manager"}
+    published = published_names(tool)
+    given = {**_defaults(body, args, kwargs), **kwargs}
+    missing = {} if "tool_input" in given else default_arguments(ById(tool))
+    named = {**given, **{k: v for k, v in missing.items() if k not in given}}
+    shown = {published.get(name, name): v for name, v in named.items() if name not in hidden}
+    return to_json(shown).value
+
+
+def _defaults(body: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Positional arguments by name, and defaults that the body itself would apply."""
+    try:
+        signature = inspect.signature(body)
+        bound = signature.bind_partial(*args, **kwargs)
+    except (TypeError, ValueError):
+        return {"tool_input": args[0]} if args else {}
+    bound.apply_defaults()
+    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    named = {
+        name: bound.arguments[name]
+        for name, parameter in signature.parameters.items()
+        if parameter.kind in plain and name in bound.arguments
+    }
+    rest = bound.arguments.get("args")
+    if isinstance(rest, tuple) and rest:
+        named["tool_input"] = rest[0]  # A legacy Tool hands its one argument on by position.
+    return named

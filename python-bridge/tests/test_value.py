@@ -1,0 +1,81 @@
+import json
+import math
+from collections import OrderedDict, namedtuple
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from twintrack_bridge.value import restore, to_json, to_text
+
+
+class Loud:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+Pair = namedtuple("Pair", "a b")
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, "a", [], {}, {"a": [1, {"b": None}]}])
+def test_plain_data_is_not_lossy(value: Any) -> None:
+    converted = to_json(value)
+    assert converted.value == value
+    assert converted.lossy is False
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (float("inf"), None),
+        (2**53, str(2**53)),
+        (-(2**53) + 1, -(2**53) + 1),
+        ((1, 2), [1, 2]),
+        (Pair(1, 2), [1, 2]),
+        ({"b", "a"}, ["a", "b"]),
+        (b"\xfb\xff", "+/8="),
+        (Decimal("1.10"), "1.10"),
+        (UUID(int=0), "00000000-0000-0000-0000-000000000000"),
+        (Path("/a/b"), "/a/b"),
+        (datetime(2024, 1, 2, tzinfo=timezone.utc), "2024-01-02T00:00:00Z"),
+        ({1: "a"}, {"1": "a"}),
+        (OrderedDict(a=1), {"a": 1}),
+        (ValueError("x"), "ValueError: x"),
+    ],
+)
+def test_other_values_have_a_form(value: Any, expected: Any) -> None:
+    converted = to_json(value)
+    assert converted.value == expected
+    assert converted.lossy is (value != expected or type(value) is not type(expected))
+
+
+def test_conversion_never_raises() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    deep: Any = 1
+    for _ in range(2_000):
+        deep = [deep]
+    for value in (cycle, deep, Loud(), {"a": Loud()}, object(), 10**6_000):
+        converted = to_json(value)
+        assert converted.lossy is True
+        json.loads(to_text(converted.value))
+
+
+def test_a_value_used_twice_is_no_cycle() -> None:
+    shared = {"a": 1}
+    assert to_json([shared, shared]).lossy is False
+
+
+def test_a_float_without_a_fraction_survives_a_trip_through_javascript() -> None:
+    value = {"a/b": [1.0, 2, 0.5], "~": {"c": 3.0}, "d": 1e300}
+    converted = to_json(value)
+    from_javascript = {"a/b": [1, 2, 0.5], "~": {"c": 3}, "d": 1e300}
+
+    restored = restore(from_javascript, converted.floats)
+
+    assert to_text(restored) == to_text(value)
+    assert math.copysign(1, restore(0, to_json(0.0).floats)) == 1
+    assert isinstance(restore(1, to_json(1.0).floats), float)

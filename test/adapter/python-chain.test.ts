@@ -1,0 +1,212 @@
+/** Python chains through the bridge: captured live, replayed without a write. */
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test, vi } from "vitest";
+import type { ChainRun, ChainTools, LegacyChain } from "../../adapter/chain.ts";
+import { type PythonOptions, pythonChain } from "../../adapter/python.ts";
+import type { Effect } from "../../core/effect.ts";
+import type { JsonValue } from "../../core/json.ts";
+import type { ToolCall } from "../../core/ledger.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(dirname(here));
+const interpreter = join(root, ".venv/bin/python");
+const triage = join(root, "fixtures/triage");
+
+const effects: Record<string, Effect> = {
+  find_customer: "read",
+  search_articles: "read",
+  response_hours: "read",
+};
+const live: ChainTools = { mode: "live" };
+const ticket = {
+  ticketId: "T-00001",
+  customer: "ada.lindqvist@example.com",
+  channel: "email",
+  subject: "Charged twice",
+  body: "Urgent: I was charged twice, refund please.",
+};
+
+const opened: LegacyChain[] = [];
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((chain) => chain.close()));
+});
+
+function open(options: Partial<PythonOptions> = {}): {
+  chain: LegacyChain;
+  writes: () => string[];
+} {
+  const sink = join(mkdtempSync(join(tmpdir(), "twintrack-")), "effects.ndjson");
+  const target = "triage_app.chain:chain";
+  const env = { TWINTRACK_SINK: sink };
+  const chain = pythonChain({ target, interpreter, cwd: triage, env, ...options });
+  opened.push(chain);
+  const writes = () => (existsSync(sink) ? readFileSync(sink, "utf8").trim().split("\n") : []);
+  return { chain, writes };
+}
+
+function recorded(
+  recording: readonly ToolCall[],
+  reads: "recorded" | "live" = "recorded",
+): ChainTools {
+  return { mode: "recorded", recording: structuredClone(recording), reads };
+}
+
+/** The outcome without the random reference. */
+function stable({ outcome }: ChainRun): JsonValue {
+  return JSON.parse(JSON.stringify(outcome, (key, value) => (key === "reference" ? "…" : value)));
+}
+
+const called = (run: ChainRun) => run.calls.map(({ tool, served }) => `${tool} ${served}`);
+
+test("a live run writes, and gives its outcome with every tool call", async () => {
+  const { chain, writes } = open();
+
+  const run = await chain.invoke(ticket, { tools: live, effects });
+
+  expect(run.outcome).toMatchObject({
+    status: "returned",
+    value: {
+      ticketId: "T-00001",
+      queue: "billing",
+      priority: "urgent",
+      articles: ["refund-policy"],
+    },
+  });
+  expect(called(run)).toEqual([
+    "find_customer live",
+    "search_articles live",
+    "response_hours live",
+    "assign_ticket live",
+    "notify_team live",
+  ]);
+  expect(run.calls[1]?.args).toMatchObject({ queue: "billing", limit: 3 });
+  expect(run.calls[3]).toMatchObject({
+    effect: "write",
+    args: { ticketId: "T-00001", customerId: "cus_1001" },
+  });
+  expect(writes()).toHaveLength(2);
+});
+
+test("a recorded run gives the same outcome and writes nothing", async () => {
+  const { chain, writes } = open();
+  const first = await chain.invoke(ticket, { tools: live, effects });
+  const before = writes();
+
+  const second = await chain.invoke(ticket, { tools: recorded(first.calls), effects });
+
+  expect(stable(second)).toEqual(stable(first));
+  expect(second.calls.every(({ served }) => served === "recorded")).toBe(true);
+  expect(writes()).toEqual(before);
+});
+
+test("a write that was not recorded is refused and reported, and nothing is written", async () => {
+  const { chain, writes } = open();
+
+  const run = await chain.invoke(ticket, { tools: recorded([], "live"), effects });
+
+  expect(run.outcome).toMatchObject({ status: "threw", error: { code: "EFFECT_REFUSED" } });
+  expect(called(run).at(-1)).toBe("assign_ticket refused");
+  expect(writes()).toEqual([]);
+});
+
+test("a write with other arguments than the recorded one is refused", async () => {
+  const { chain, writes } = open();
+  const { calls } = await chain.invoke(ticket, { tools: live, effects });
+  const changed = calls.map((call) =>
+    call.tool === "assign_ticket"
+      ? { ...call, args: { ...(call.args as object), queue: "access" } }
+      : call,
+  );
+
+  const run = await chain.invoke(ticket, { tools: recorded(changed), effects });
+
+  expect(run.outcome).toMatchObject({ status: "threw", error: { name: "EffectRefused" } });
+  expect(writes()).toHaveLength(2);
+});
+
+test("a chain that throws is an outcome with Python's class and message", async () => {
+  const { chain } = open();
+  const run = await chain.invoke(
+    { ...ticket, customer: "who@example.org" },
+    { tools: live, effects },
+  );
+  expect(run.outcome).toEqual({
+    status: "threw",
+    error: { name: "CustomerNotFound", message: "No customer with the address who@example.org" },
+  });
+});
+
+test("concurrent live and recorded runs are not mixed up", async () => {
+  const { chain, writes } = open();
+  const tickets = Array.from({ length: 20 }, (_, index) => ({
+    ...ticket,
+    ticketId: `T-${10_000 + index}`,
+  }));
+
+  const runs = await Promise.all(
+    tickets.flatMap((input) => [
+      chain.invoke(input, { tools: live, effects }),
+      chain.invoke(input, { tools: recorded([], "live"), effects }),
+    ]),
+  );
+
+  const assigned = runs.map(({ calls }) => calls.find(({ tool }) => tool === "assign_ticket"));
+  expect(assigned.map((call) => call?.args)).toEqual(
+    tickets.flatMap(({ ticketId }) => Array(2).fill(expect.objectContaining({ ticketId }))),
+  );
+  expect(assigned.map((call) => call?.served)).toEqual(tickets.flatMap(() => ["live", "refused"]));
+  expect(writes()).toHaveLength(40);
+});
+
+test("a process with the role shadow refuses live tools", async () => {
+  vi.stubEnv("TWINTRACK_ROLE", "shadow");
+  const { chain, writes } = open();
+  try {
+    await expect(chain.invoke(ticket, { tools: live, effects })).rejects.toMatchObject({
+      code: "EFFECT_REFUSED",
+    });
+    expect(writes()).toEqual([]);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+test("a chain past its deadline is timed out with the calls it had made", async () => {
+  const { chain } = open({ target: "stubborn:hanging_chain", cwd: here, graceMs: 200 });
+  const started = join(mkdtempSync(join(tmpdir(), "twintrack-")), "file");
+
+  const run = await chain.invoke(started, { tools: live, effects, timeoutMs: 3_000 });
+
+  expect(run.outcome).toEqual({ status: "timed_out", afterMs: 3_000 });
+  expect(called(run)).toEqual(["echo live", "hang live"]);
+  expect(run.calls[1]?.outcome.status).toBe("timed_out");
+});
+
+test("a chain that takes its process with it is PYTHON_LOST", async () => {
+  const { chain } = open({ target: "stubborn:crashing_chain", cwd: here });
+  await expect(chain.invoke(9, { tools: live, effects })).rejects.toMatchObject({
+    code: "PYTHON_LOST",
+  });
+});
+
+test("every trigger of the fixture replays to the same outcome", async () => {
+  const { chain } = open();
+  const lines = readFileSync(join(triage, "triggers.ndjson"), "utf8").trim().split("\n");
+  const inputs = lines.map((line) => (JSON.parse(line) as { input: JsonValue }).input);
+
+  const firsts = await Promise.all(
+    inputs.map((input) => chain.invoke(input, { tools: live, effects })),
+  );
+  const seconds = await Promise.all(
+    inputs.map((input, index) =>
+      chain.invoke(input, { tools: recorded(firsts[index]?.calls ?? []), effects }),
+    ),
+  );
+
+  expect(seconds.map(stable)).toEqual(firsts.map(stable));
+  expect(firsts.filter(({ outcome }) => outcome.status === "returned")).toHaveLength(360);
+}, 60_000);

@@ -1,0 +1,31 @@
+/** A real MCP server process for the tests: tools that answer, print, fail and wait, on stdin and stdout. */
+import { tool } from "@langchain/core/tools";
+import { z } from "zod";
+import { toolServer } from "../../adapter/in-process.ts";
+import { claimStdout, serveMcpStdio } from "../../adapter/mcp-server.ts";
+
+claimStdout();
+console.log("a banner, as many packages print one while they load");
+
+const add = tool(async ({ a, b }) => ({ sum: a + b }), {
+  name: "add",
+  description: "adds",
+  schema: z.object({ a: z.number(), b: z.number().default(2) }),
+});
+
+const noisy = tool(
+  async () => {
+    console.log("printed with console.log");
+    process.stdout.write("written to stdout\n");
+    return "quiet";
+  },
+  { name: "noisy", description: "prints while it works", schema: z.object({}) },
+);
+
+const big = tool(async ({ size }) => "x".repeat(size), {
+  name: "big",
+  description: "answers with many characters",
+  schema: z.object({ size: z.int() }),
+});
+
+await serveMcpStdio(toolServer([add, noisy, big]));

@@ -1,0 +1,43 @@
+import { defineConfig, type FlowConfig } from "../../harness/index.ts";
+import { add, MISBEHAVIOURS, misbehaving, pay, paysTwice } from "./flows.ts";
+import { charge, quote } from "./tools.ts";
+
+const legacyAdd = ({ n }: { n: number }) => ({ sum: n + 1 });
+
+async function legacyPay({ n }: { n: number }) {
+  const { cents } = await quote.invoke({ n });
+  return charge.invoke({ cents });
+}
+
+async function legacyFails(): Promise<never> {
+  throw new TypeError("legacy is broken");
+}
+
+const misbehavers = MISBEHAVIOURS.map((name): [string, FlowConfig] => [
+  name,
+  {
+    legacy: () => legacyAdd,
+    candidate: misbehaving(name),
+    shadow: { timeoutMs: 300 },
+    stage: "shadow",
+  },
+]);
+
+export default defineConfig({
+  tools: { shop: { module: "./tools.ts", effects: { quote: "read" } } },
+  flows: {
+    add: { legacy: () => legacyAdd, candidate: add, stage: "shadow" },
+    pay: { legacy: () => legacyPay, candidate: pay, stage: "shadow", noise: { sample: 1 } },
+    paysTwice: { legacy: () => legacyPay, candidate: paysTwice, stage: "shadow" },
+    fails: { legacy: () => legacyFails, candidate: add, stage: "shadow" },
+    slow: {
+      legacy: () => () => new Promise(() => undefined),
+      candidate: add,
+      stage: "shadow",
+      timeoutMs: 50,
+    },
+    legacyOnly: { legacy: () => legacyAdd },
+    typedOnly: { candidate: add },
+    ...Object.fromEntries(misbehavers),
+  },
+});

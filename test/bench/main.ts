@@ -1,0 +1,122 @@
+/**
+ * `npm run bench [-- [--json] [name …]]`: ratios against what a user would have without us.
+ *
+ * Prints a table per benchmark; `--json` prints one document on standard output instead. The exit
+ * code is 0 when every goal is met, 3 when one is not met, 4 when none is but one is too noisy to
+ * tell. How it measures: measure.ts; what each compares: the head of its own file.
+ */
+import { typedFlow } from "./flow.ts";
+import { live } from "./live.ts";
+import { type Comparison, compareRounds, type Goal, loadAverage, type Result } from "./measure.ts";
+import { toolCall } from "./tool-call.ts";
+
+interface Benchmark {
+  title: string;
+  run: () => Promise<Comparison[]>;
+}
+
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  live: { title: "G9 live path with shadow on by the same route without", run: live },
+  "tool-call": { title: "G1 contract call by tool.invoke", run: toolCall },
+  flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
+};
+
+interface Report {
+  name: string;
+  title: string;
+  results: Result[];
+  durationS: number;
+  /** Before and after. */
+  load: [number, number];
+}
+
+async function measure(name: string, { title, run }: Benchmark): Promise<Report> {
+  const startedMs = performance.now();
+  const loadBefore = loadAverage();
+  const results = (await run()).map(compareRounds);
+  const durationS = (performance.now() - startedMs) / 1_000;
+  return { name, title, results, durationS, load: [loadBefore, loadAverage()] };
+}
+
+const HEADER = ["metric", "case", "median", "best", "ratio", "best", "A/A", "goal", ""];
+
+function tableOf({ title, results, durationS, load }: Report): string {
+  const rows = [HEADER, ...results.flatMap(rowsOf)];
+  const widths = HEADER.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const lines = rows.map((row) =>
+    row.map((cell, column) => padded(cell, column, widths[column] ?? 0)).join("  "),
+  );
+  const foot = `${durationS.toFixed(0)} s, load average ${load.map((value) => value.toFixed(2)).join(" → ")}`;
+  return [title, ...lines.map((line) => `  ${line.trimEnd()}`), `  ${foot}`, ""].join("\n");
+}
+
+function rowsOf({ metric, base, ours, ...result }: Result): string[][] {
+  const { ratioOfMedians, ratioOfBest, sameAgain, goal, verdict } = result;
+  const ratios = [ratioOfMedians, ratioOfBest, sameAgain].map((ratio) => `${rounded(ratio)}x`);
+  return [
+    [metric, base.name, rounded(base.median), rounded(base.best)],
+    [
+      "",
+      ours.name,
+      rounded(ours.median),
+      rounded(ours.best),
+      ...ratios,
+      goalText(goal),
+      verdict ?? "",
+    ],
+  ];
+}
+
+function goalText(goal: Goal | undefined): string {
+  return goal ? `${goal.kind === "atMost" ? "<=" : ">="} ${goal.ratio}x` : "";
+}
+
+/** Three or four digits say all that a benchmark knows. */
+function rounded(value: number): string {
+  return value >= 1_000 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+const FIRST_NUMBER = 2;
+const LAST_NUMBER = 6;
+
+function padded(cell: string, column: number, width: number): string {
+  const isNumber = column >= FIRST_NUMBER && column <= LAST_NUMBER;
+  return isNumber ? cell.padStart(width) : cell.padEnd(width);
+}
+
+function exitCodeOf(reports: readonly Report[]): number {
+  const verdicts = reports.flatMap(({ results }) => results.map(({ verdict }) => verdict));
+  if (verdicts.includes("not met")) return 3;
+  return verdicts.includes("noisy, repeat") ? 4 : 0;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const names = args.filter((arg) => arg !== "--json");
+  const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
+  if (unknown !== undefined) {
+    console.error(`No benchmark is called "${unknown}": ${Object.keys(BENCHMARKS).join(", ")}`);
+    return 2;
+  }
+  const reports: Report[] = [];
+  for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    const report = await measure(name, benchmark);
+    reports.push(report);
+    if (!args.includes("--json")) console.log(tableOf(report));
+  }
+  const exitCode = exitCodeOf(reports);
+  const data = { node: process.version, reports };
+  const document = {
+    schema: "twintrack/bench@1",
+    ok: exitCode === 0,
+    data,
+    warnings: [],
+    next: [],
+  };
+  if (args.includes("--json")) console.log(JSON.stringify(document, null, 2));
+  return exitCode;
+}
+
+process.exitCode = await main(process.argv.slice(2));

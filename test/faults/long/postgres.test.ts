@@ -1,0 +1,92 @@
+/** A Postgres that freezes: connections stay open and nothing is answered. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { getJson, invoke, type Serving, startServe } from "../../app/command.ts";
+import { type PostgresServer, startPostgres } from "../../postgres.ts";
+
+const SOON = { timeout: 30_000, interval: 50 };
+
+let folder: string;
+let postgres: PostgresServer;
+const running: Serving[] = [];
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "twintrack-freeze-"));
+  postgres = await startPostgres();
+});
+afterEach(async () => {
+  for (const server of running.splice(0)) await server.end("SIGKILL");
+  signalTree("SIGCONT");
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Signals the server and all its backends; fails when there are none. */
+function signalTree(signal: NodeJS.Signals): void {
+  const { pid } = postgres;
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  expect(children.length).toBeGreaterThan(3);
+  for (const one of [pid, ...children.map(Number)]) process.kill(one, signal);
+}
+
+async function serving(): Promise<Serving> {
+  const env = {
+    TWINTRACK_DATA_DIR: folder,
+    TWINTRACK_DATABASE_URL: postgres.url,
+    TWINTRACK_SINK: join(folder, "sink.ndjson"),
+  };
+  const server = await startServe({ env });
+  running.push(server);
+  return server;
+}
+
+const readiness = (url: string, status: number) =>
+  vi.waitFor(async () => {
+    const ready = await getJson(`${url}/readyz`);
+    expect(ready.status).toBe(status);
+    return ready.body;
+  }, SOON);
+
+const settled = (url: string, answered: number) =>
+  vi.waitFor(async () => {
+    const { body } = await getJson(`${url}/api/report`);
+    const verdicts = { match: answered };
+    expect(body.books).toMatchObject({ answered, open: 0, gaps: 0, verdicts });
+  }, SOON);
+
+test("that freezes holds up no answer, is told by readyz, and gets everything once it thaws", async () => {
+  const { url } = await serving();
+  await readiness(url, 200);
+  signalTree("SIGSTOP");
+  const slowest = await answer(url, 1, 200);
+  expect(slowest).toBeLessThan(1_000);
+  expect((await readiness(url, 503)).database.problem).toContain("does not answer");
+  signalTree("SIGCONT");
+  await readiness(url, 200);
+  await settled(url, 200);
+});
+
+test("that is frozen does not hold up the end of the server; the next one ships what it left", async () => {
+  const first = await serving();
+  await readiness(first.url, 200);
+  signalTree("SIGSTOP");
+  await answer(first.url, 1, 20);
+  const stoppedAt = performance.now();
+  expect(await first.end("SIGTERM")).toBe(0);
+  expect(performance.now() - stoppedAt).toBeLessThan(10_000);
+  signalTree("SIGCONT");
+  const next = await serving();
+  await settled(next.url, 20);
+});
+
+/** Returns how long the slowest answer took, in ms. */
+async function answer(url: string, from: number, to: number): Promise<number> {
+  let slowest = 0;
+  for (let n = from; n <= to; n++) {
+    const startedAt = performance.now();
+    expect((await invoke(url, "pay", { n })).status).toBe(200);
+    slowest = Math.max(slowest, performance.now() - startedAt);
+  }
+  return slowest;
+}

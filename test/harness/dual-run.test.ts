@@ -1,0 +1,161 @@
+/** The whole way of a trigger: answer, spool, store, shadow process, verdict; and every way the shadow can fail. */
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { books } from "../../harness/store/books.ts";
+import { openPostgres } from "../../harness/store/postgres.ts";
+import { type App, startApp } from "../app/start.ts";
+import { BACKENDS } from "../database.ts";
+
+interface TrialRow {
+  flow: string;
+  verdict: string;
+  reason: string | null;
+  noise: string | null;
+  effects: number;
+}
+
+async function trialsOf(app: App, flow: string): Promise<TrialRow[]> {
+  const db = await app.harness.database();
+  return db.query<TrialRow>(
+    `select flow, verdict, reason, noise_verdict as noise, effect_differences as effects
+     from twintrack.trials where flow = $1 order by seq`,
+    [flow],
+  );
+}
+
+/** Answers one trigger and waits until everything about it is judged. */
+async function judged(app: App, flow: string, input: unknown = { n: 1 }) {
+  const answer = await app.harness.live.answer(flow, input);
+  await app.harness.settle();
+  const rows = await trialsOf(app, flow);
+  return { answer, trial: rows.at(-1) };
+}
+
+describe.each(BACKENDS)("a dual run on %s", (backend) => {
+  let app: App;
+  beforeAll(async () => {
+    app = await startApp(backend);
+  });
+  afterAll(() => app.close());
+
+  test("gives the caller legacy's answer and a match to the books", async () => {
+    const { answer, trial } = await judged(app, "add");
+    expect(answer).toMatchObject({
+      side: "legacy",
+      outcome: { status: "returned", value: { sum: 2 } },
+    });
+    expect(trial).toMatchObject({ verdict: "match" });
+  });
+
+  test("makes each write once: the candidate and the second legacy run are answered from the record", async () => {
+    const before = app.effects().length;
+    const { answer, trial } = await judged(app, "pay", { n: 3 });
+    expect(answer.outcome).toEqual({ status: "returned", value: { receipt: "R-300-EUR" } });
+    expect(trial).toMatchObject({ verdict: "match", noise: "match", effects: 0 });
+    expect(app.effects().slice(before)).toEqual([{ tool: "charge", cents: 300, role: "live" }]);
+  });
+
+  test("refuses a write that legacy did not make and reports it as a difference", async () => {
+    const before = app.effects().length;
+    const { trial } = await judged(app, "paysTwice", { n: 5 });
+    expect(trial).toMatchObject({ verdict: "mismatch", effects: 1 });
+    expect(app.effects().slice(before)).toHaveLength(1);
+    const db = await app.harness.database();
+    const rows = await db.query<{ difference: string }>(
+      "select difference from twintrack.differences where flow = 'paysTwice'",
+    );
+    expect(rows.map((row) => JSON.parse(row.difference) as object)).toMatchObject([
+      { kind: "effect", path: "/effects/shop.charge", detail: "duplicated" },
+    ]);
+  });
+
+  test("passes legacy's own failure on and says that only legacy failed", async () => {
+    const { answer, trial } = await judged(app, "fails");
+    expect(answer.outcome).toEqual({
+      status: "threw",
+      error: { name: "TypeError", message: "legacy is broken" },
+    });
+    expect(trial).toMatchObject({ verdict: "mismatch" });
+  });
+
+  test("books an answer that timed out as not compared: its record of calls is not whole", async () => {
+    const { answer, trial } = await judged(app, "slow");
+    expect(answer.outcome).toEqual({ status: "timed_out", afterMs: 50 });
+    expect(trial).toMatchObject({ verdict: "not_run", reason: "timeout" });
+  });
+
+  test("does nothing beside the answer in stage legacy, and books it", async () => {
+    const { trial } = await judged(app, "legacyOnly");
+    expect(trial).toMatchObject({ verdict: "not_run", reason: "stage" });
+  });
+
+  test("lets a flow without a legacy side be answered by the candidate", async () => {
+    const { answer } = await judged(app, "typedOnly");
+    expect(answer).toMatchObject({
+      side: "candidate",
+      outcome: { status: "returned", value: { sum: 2 } },
+    });
+  });
+
+  test("balances its books after all of that", async () => {
+    const balance = await books(await app.harness.database());
+    const verdicts = Object.values(balance.verdicts).reduce((sum, count) => sum + count, 0);
+    expect(balance).toMatchObject({ open: 0, unexplained: 0, answered: verdicts });
+    expect(balance.answered).toBe(app.harness.live.counts().answered);
+  });
+});
+
+describe("a candidate that misbehaves costs a verdict and nothing else", () => {
+  let app: App;
+  beforeAll(async () => {
+    app = await startApp();
+  });
+  afterAll(() => app.close());
+
+  test.each([
+    ["throws", "candidate_error"],
+    ["hangs", "candidate_timeout"],
+    ["loops", "candidate_timeout"],
+    ["exits", "candidate_error"],
+    // Whichever limit it hits first.
+    ["leaks", "candidate_error|candidate_timeout"],
+    ["returnsCycle", "candidate_error"],
+    ["floods", "match"],
+    ["throwsLater", "match"],
+    ["rejectsUnheard", "match"],
+    ["mutatesInput", "match"],
+  ])(
+    "%s: %s",
+    async (flow, verdict) => {
+      const { answer, trial } = await judged(app, flow);
+      expect(answer).toMatchObject({
+        side: "legacy",
+        outcome: { status: "returned", value: { sum: 2 } },
+      });
+      // A run that breaks its process after it has returned may be judged before or after the process dies.
+      const allowed = verdict === "match" ? ["match", "candidate_error"] : verdict.split("|");
+      expect(allowed).toContain(trial?.verdict);
+      // The next trial, in a new process if need be, is judged as ever.
+      expect((await judged(app, "add")).trial).toMatchObject({ verdict: "match" });
+    },
+    90_000,
+  );
+});
+
+test("a trial that is being judged when the harness closes is given back and judged later", async () => {
+  const app = await startApp();
+  const db = openPostgres({ url: app.config.databaseUrl ?? "" });
+  try {
+    await app.harness.live.answer("loops", { n: 1 });
+    const attempts = async () => {
+      const [row] = await db.query<{ attempts: number }>("select attempts from twintrack.trials");
+      return row?.attempts ?? 0;
+    };
+    await vi.waitUntil(async () => (await attempts()) === 1, { timeout: 20_000 });
+    await app.harness.close();
+    expect(await attempts()).toBe(0);
+    expect(await books(db)).toMatchObject({ answered: 1, open: 1, unexplained: 0 });
+  } finally {
+    await db.close();
+    await app.close();
+  }
+});

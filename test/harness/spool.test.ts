@@ -1,0 +1,261 @@
+/** Frames and the spool that holds them: what a crash, a full disk or a stranger can do to them. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  decodeFrames,
+  encodeFrame,
+  type FrameHeader,
+  type FramePayload,
+} from "../../harness/frame.ts";
+import { openSpool, readSpool, type Spool } from "../../harness/spool.ts";
+
+const payload: FramePayload = {
+  input: { text: "ünïcödé 🎉 \u0000" },
+  outcome: { status: "returned", value: null },
+  lossy: false,
+  calls: [],
+};
+
+function frame(seq: number): Buffer {
+  const header: FrameHeader = {
+    epoch: "e",
+    seq,
+    flow: "add",
+    triggerId: `t${seq}`,
+    source: "library",
+    receivedAt: "2026-01-01T00:00:00.000Z",
+    stage: "shadow",
+    authoritative: "legacy",
+    noiseWanted: false,
+    status: "returned",
+    durationMs: 1,
+  };
+  return encodeFrame(header, payload);
+}
+
+const seqsOf = (bytes: Buffer) => decodeFrames(bytes).frames.map(({ header }) => header.seq);
+
+describe("a frame", () => {
+  test("comes back with the exact bytes of its payload", () => {
+    const [decoded] = decodeFrames(frame(1)).frames;
+    expect(decoded?.header).toMatchObject({ seq: 1, flow: "add" });
+    expect(Buffer.from(decoded?.payload ?? []).toString()).toBe(JSON.stringify(payload));
+  });
+
+  test("torn at any byte is not read, and the one before it is", () => {
+    const whole = Buffer.concat([frame(1), frame(2)]);
+    for (let length = frame(1).length; length < whole.length; length++) {
+      const { frames, consumed } = decodeFrames(whole.subarray(0, length));
+      expect(frames.map(({ header }) => header.seq)).toEqual([1]);
+      expect(consumed).toBe(frame(1).length);
+    }
+  });
+
+  test("is not found in zeros, which a loss of power leaves where nothing was written yet", () => {
+    const torn = Buffer.concat([frame(1), Buffer.alloc(4_096)]);
+    expect(decodeFrames(torn)).toMatchObject({ consumed: frame(1).length });
+    expect(seqsOf(torn)).toEqual([1]);
+  });
+
+  test("with one flipped bit is not read", () => {
+    const bytes = frame(1);
+    for (let at = 8; at < bytes.length; at++) {
+      const broken = Buffer.from(bytes);
+      broken[at] = (broken[at] ?? 0) ^ 1;
+      expect(seqsOf(broken)).toEqual([]);
+    }
+  });
+});
+
+describe("the spool", () => {
+  let folder: string;
+  const open: Spool[] = [];
+  const spoolIn = (
+    where: string,
+    epoch: string = crypto.randomUUID(),
+    memoryBytes?: number,
+  ): Spool => {
+    const spool = openSpool({
+      folder: where,
+      epoch,
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    });
+    open.push(spool);
+    return spool;
+  };
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "twintrack-spool-"));
+  });
+  afterEach(() => {
+    for (const spool of open.splice(0)) spool.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** A limit on the file size is a disk that is full after so many blocks of 512 bytes. */
+  const fill = (blocks: number) => {
+    const script = fileURLToPath(new URL("../app/fill-spool.ts", import.meta.url));
+    const limited = `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
+    const args = ["-c", limited, process.execPath, script, folder, "40"];
+    return spawnSync("sh", args, { encoding: "utf8" });
+  };
+  const written = (spool: Spool) =>
+    spool.files().flatMap(({ path }) => seqsOf(readSpool(path, 0, statSync(path).size)));
+
+  test("has a frame on disk when append returns, readable by nobody else", () => {
+    const spool = spoolIn(join(folder, "s"));
+    spool.append(frame(1), 1);
+    const [file] = spool.files();
+    expect(written(spool)).toEqual([1]);
+    expect(file?.active).toBe(true);
+    expect(statSync(file?.path ?? "").mode & 0o077).toBe(0);
+  });
+
+  test("keeps frames in memory when its folder cannot be made, and says why", () => {
+    writeFileSync(join(folder, "file"), "");
+    const spool = spoolIn(join(folder, "file", "spool"));
+    spool.append(frame(1), 1);
+    expect(spool.problem()).toMatch(/ENOTDIR|EEXIST/);
+    expect(spool.takeMemory()).toEqual([frame(1)]);
+    expect(spool.takeMemory()).toEqual([]);
+  });
+
+  test("goes back to the disk once it can, and the problem is over", () => {
+    const blocker = join(folder, "spool");
+    writeFileSync(blocker, "");
+    const spool = spoolIn(blocker);
+    spool.append(frame(1), 1);
+    expect(spool.problem()).toBeDefined();
+    rmSync(blocker);
+    spool.append(frame(2), 2);
+    expect(spool.problem()).toBeUndefined();
+    expect(written(spool)).toEqual([2]);
+    expect(spool.takeMemory()).toHaveLength(1);
+  });
+
+  test("counts as gaps what its memory cannot hold, neighbours as one", () => {
+    writeFileSync(join(folder, "file"), "");
+    const spool = spoolIn(join(folder, "file", "spool"), "e", frame(1).length + 10);
+    for (const seq of [1, 2, 3]) spool.append(frame(seq), seq);
+    expect(spool.takeMemory()).toEqual([frame(1)]);
+    expect(spool.takeGaps()).toMatchObject([{ fromSeq: 2, toSeq: 3 }]);
+    expect(spool.takeGaps()).toEqual([]);
+  });
+
+  test("cuts off the half frame that a full disk wrote, so that the next one can be read", () => {
+    const filled = fill(Math.ceil((frame(1).length * 2.5) / 512));
+    expect(filled.stderr).toBe("");
+    const told = JSON.parse(filled.stdout) as { inMemory: number };
+    // The limit was hit, so some frames waited in memory; what is on disk is whole.
+    expect(told.inMemory).toBeGreaterThan(0);
+    const names = readdirSync(folder).filter((name) => name.endsWith(".spool"));
+    const files = names.sort().map((name) => readFileSync(join(folder, name)));
+    expect(files.map((bytes) => decodeFrames(bytes).consumed)).toEqual(
+      files.map((bytes) => bytes.length),
+    );
+    expect(files.flatMap(seqsOf).length + told.inMemory).toBe(40);
+  });
+
+  test("makes one file, not one for every answer, while the disk takes nothing at all", () => {
+    const filled = fill(0);
+    expect(JSON.parse(filled.stdout)).toMatchObject({
+      problem: expect.stringMatching(/EFBIG/),
+      inMemory: 40,
+    });
+    expect(readdirSync(folder)).toHaveLength(1);
+  });
+
+  test("says that the disk takes writes again, also when nobody writes", () => {
+    const where = join(folder, "s");
+    writeFileSync(where, "a file where the folder should be");
+    const spool = spoolIn(where);
+    spool.append(frame(1), 1);
+    expect(spool.problem()).toMatch(/EEXIST|ENOTDIR/);
+    rmSync(where);
+    expect(spool.problem()).toBeUndefined();
+    expect(readdirSync(where)).toEqual([]);
+    expect(seqsOf(Buffer.concat(spool.takeMemory()))).toEqual([1]);
+  });
+
+  test("keeps in memory what it held on disk when its folder is gone for good", () => {
+    const where = join(folder, "s");
+    const spool = spoolIn(where);
+    spool.append(frame(1), 1);
+    rmSync(where, { recursive: true });
+    writeFileSync(where, "a file where the folder was");
+    spool.append(frame(2), 2);
+    expect(spool.problem()).toMatch(/EEXIST|ENOTDIR/);
+    expect(seqsOf(Buffer.concat(spool.takeMemory())).sort()).toEqual([1, 2]);
+  });
+
+  test("shares its folder with another process: each writes its own files, all of them whole", async () => {
+    const script = fileURLToPath(new URL("../app/fill-spool.ts", import.meta.url));
+    const other = spawn(process.execPath, [script, folder, "200"], { stdio: "ignore" });
+    const ended = once(other, "exit");
+    const spool = spoolIn(folder);
+    for (let seq = 1; seq <= 200; seq++) spool.append(frame(seq), seq);
+    await vi.waitFor(() => expect(readdirSync(folder).length).toBeGreaterThan(1), 10_000);
+    await ended;
+    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+    expect(files.map((bytes) => seqsOf(bytes).length)).toEqual([200, 200]);
+    expect(files.map((bytes) => decodeFrames(bytes).consumed)).toEqual(
+      files.map((bytes) => bytes.length),
+    );
+    // It is dead now: what it left is ours to ship.
+    expect(written(spool)).toHaveLength(400);
+  });
+
+  test("loses nothing when its folder is removed while it writes", () => {
+    const where = join(folder, "s");
+    const spool = spoolIn(where);
+    spool.append(frame(1), 1);
+    rmSync(where, { recursive: true });
+    spool.append(frame(2), 2);
+    expect(written(spool)).toEqual([1, 2]);
+  });
+
+  test("offers the files of a dead process, and never those of a living one", () => {
+    const dead = spawnSync("sh", ["-c", "echo $$"], { encoding: "utf8" }).stdout.trim();
+    writeFileSync(join(folder, `${dead}-old-000001.spool`), frame(1));
+    writeFileSync(join(folder, `${process.ppid}-alive-000001.spool`), frame(2));
+    const neighbour = spoolIn(folder);
+    neighbour.append(frame(3), 3);
+    const spool = spoolIn(folder);
+    spool.append(frame(4), 4);
+    expect(written(spool).sort()).toEqual([1, 4]);
+  });
+
+  test("takes over what a predecessor with the same pid left, as every container start has it", () => {
+    writeFileSync(join(folder, `${process.pid}-predecessor-000001.spool`), frame(1));
+    expect(written(spoolIn(folder))).toEqual([1]);
+  });
+
+  test("starts a new file when the old one is full, and lists the old one first", () => {
+    const spool = spoolIn(folder);
+    spool.append(frame(1), 1);
+    spool.rotate();
+    spool.append(frame(2), 2);
+    expect(spool.files().map((file) => file.active)).toEqual([false, true]);
+    expect(written(spool)).toEqual([1, 2]);
+  });
+
+  test("reads a file that was torn and then written on by nobody up to the tear", () => {
+    const path = join(folder, "1-x-000001.spool");
+    appendFileSync(path, Buffer.concat([frame(1), frame(2)]));
+    truncateSync(path, frame(1).length + 5);
+    expect(seqsOf(readSpool(path, 0, 1_000_000))).toEqual([1]);
+  });
+});

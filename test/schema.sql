@@ -1,0 +1,138 @@
+create table twintrack.decisions (
+  id bigint not null generated always as identity,
+  flow text not null,
+  fingerprint text not null,
+  decision text not null,
+  who text not null,
+  why text not null,
+  until timestamp with time zone,
+  at timestamp with time zone not null default now(),
+  PRIMARY KEY (id),
+  CHECK ((decision = ANY (ARRAY['candidate_bug'::text, 'intended'::text, 'noise'::text, 'legacy_bug'::text, 'unsure'::text]))),
+  CHECK ((who <> ''::text)),
+  CHECK ((why <> ''::text))
+);
+CREATE INDEX decisions_fingerprint ON twintrack.decisions USING btree (flow, fingerprint, id DESC);
+
+create table twintrack.differences (
+  trial_id text not null,
+  compared text not null,
+  ordinal integer not null,
+  flow text not null,
+  fingerprint text not null,
+  difference text not null,
+  rule text,
+  PRIMARY KEY (trial_id, compared, ordinal),
+  FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
+  CHECK ((compared = ANY (ARRAY['candidate'::text, 'noise'::text])))
+);
+CREATE INDEX differences_fingerprint ON twintrack.differences USING btree (flow, fingerprint, compared);
+
+create table twintrack.divergences (
+  flow text not null,
+  fingerprint text not null,
+  title text not null,
+  kind text not null,
+  path text not null,
+  first_seen timestamp with time zone not null default now(),
+  PRIMARY KEY (flow, fingerprint),
+  CHECK ((fingerprint ~ '^v[0-9]+:'::text))
+);
+
+create table twintrack.flows (
+  name text not null,
+  stage text not null,
+  canary_percent double precision not null default 0,
+  version bigint not null default 1,
+  changed_at timestamp with time zone not null default now(),
+  PRIMARY KEY (name),
+  CHECK (((canary_percent >= (0)::double precision) AND (canary_percent <= (100)::double precision))),
+  CHECK ((name <> ''::text)),
+  CHECK ((stage = ANY (ARRAY['legacy'::text, 'shadow'::text, 'canary'::text, 'cutover'::text, 'retired'::text])))
+);
+
+create table twintrack.gaps (
+  epoch uuid not null,
+  from_seq bigint not null,
+  to_seq bigint not null,
+  cause text not null,
+  at timestamp with time zone not null default now(),
+  PRIMARY KEY (epoch, from_seq),
+  CHECK ((to_seq >= from_seq))
+);
+
+create table twintrack.legacy_tools (
+  flow text not null,
+  tool text not null,
+  last_seen timestamp with time zone not null default now(),
+  PRIMARY KEY (flow, tool)
+);
+
+create table twintrack.migrations (
+  version integer not null,
+  checksum text not null,
+  applied_at timestamp with time zone not null default now(),
+  PRIMARY KEY (version)
+);
+
+create table twintrack.runs (
+  trial_id text not null,
+  side text not null,
+  status text not null,
+  duration_ms double precision not null,
+  payload bytea not null,
+  PRIMARY KEY (trial_id, side),
+  FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
+  CHECK ((side = ANY (ARRAY['legacy'::text, 'candidate'::text, 'noise'::text]))),
+  CHECK ((status = ANY (ARRAY['returned'::text, 'threw'::text, 'timed_out'::text])))
+);
+
+create table twintrack.stage_changes (
+  id bigint not null generated always as identity,
+  flow text not null,
+  from_stage text,
+  to_stage text not null,
+  canary_percent double precision not null,
+  who text not null,
+  why text not null,
+  evidence jsonb,
+  at timestamp with time zone not null default now(),
+  PRIMARY KEY (id),
+  CHECK ((who <> ''::text)),
+  CHECK ((why <> ''::text))
+);
+CREATE INDEX stage_changes_flow ON twintrack.stage_changes USING btree (flow, id DESC);
+
+create table twintrack.trials (
+  id text not null,
+  epoch uuid not null,
+  seq bigint not null,
+  flow text not null,
+  trigger_id text not null,
+  source text not null,
+  stage text not null,
+  authoritative text not null,
+  received_at timestamp with time zone not null,
+  noise_wanted boolean not null default false,
+  verdict text,
+  reason text,
+  noise_verdict text,
+  flow_hash text,
+  truncated boolean not null default false,
+  effect_differences integer not null default 0,
+  contract_violations integer not null default 0,
+  trace bytea,
+  judged_at timestamp with time zone,
+  lease_until timestamp with time zone,
+  attempts integer not null default 0,
+  UNIQUE (epoch, seq),
+  PRIMARY KEY (id),
+  CHECK (((verdict <> ALL (ARRAY['not_run'::text, 'incomparable'::text])) OR (reason IS NOT NULL))),
+  CHECK (((verdict IS NULL) = (judged_at IS NULL))),
+  CHECK ((authoritative = ANY (ARRAY['legacy'::text, 'candidate'::text]))),
+  CHECK ((flow <> ''::text)),
+  CHECK ((seq > 0)),
+  CHECK ((verdict = ANY (ARRAY['match'::text, 'mismatch'::text, 'ignored'::text, 'candidate_error'::text, 'candidate_timeout'::text, 'both_failed_same'::text, 'both_failed_different'::text, 'incomparable'::text, 'not_run'::text])))
+);
+CREATE INDEX trials_flow ON twintrack.trials USING btree (flow, received_at DESC);
+CREATE INDEX trials_open ON twintrack.trials USING btree (received_at) WHERE (verdict IS NULL);

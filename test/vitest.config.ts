@@ -1,0 +1,15 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/faults/long/**"],
+    globalSetup: ["test/postgres.ts"],
+    testTimeout: 90_000,
+    hookTimeout: 60_000,
+    // Two cores, and some tests start servers and Python beside themselves.
+    maxWorkers: 2,
+  },
+});
