@@ -19,7 +19,8 @@ process.exitCode = main();
 function main() {
   installPackages(".");
   if (mode === "--test") installPackages(join("test", "peers"));
-  const python = installPython(".venv", [PROJECT]) ?? (mode === "--test" ? installPeers() : undefined);
+  const python =
+    installPython(".venv", [PROJECT]) ?? (mode === "--test" ? installPeers() : undefined);
   if (python !== undefined && mode !== "--demo") {
     console.error(`setup: ${python}`);
     return 5;
@@ -85,7 +86,8 @@ function installPython(folder, requirements) {
     ),
     { cwd: root, encoding: "utf8" },
   );
-  if (pip.status !== 0) return `pip install -r ${requirements.join(" -r ")} failed: ${lastLine(pip)}`;
+  if (pip.status !== 0)
+    return `pip install -r ${requirements.join(" -r ")} failed: ${lastLine(pip)}`;
   writeFileSync(stamp, made);
   return undefined;
 }
@@ -103,7 +105,10 @@ function lastLine({ stderr, stdout, error }) {
 }
 
 function run(name, args, folder = ".") {
-  const result = spawnSync(name, args, { cwd: join(root, folder), stdio: ["ignore", "ignore", "inherit"] });
+  const result = spawnSync(name, args, {
+    cwd: join(root, folder),
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   if (result.status === 0) return;
   console.error(
     `setup: ${name} ${args.join(" ")} failed${result.error ? `: ${result.error.message}` : ""}`,

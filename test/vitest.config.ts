@@ -7,8 +7,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/faults/long/**"],
     globalSetup: ["test/postgres.ts"],
-    testTimeout: 90_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // Two cores, and some tests start servers and Python beside themselves.
     maxWorkers: 2,
   },

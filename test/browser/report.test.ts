@@ -1,45 +1,34 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { renderHtml } from "../../harness/report/html.ts";
 import { buildReport } from "../../harness/report/report.ts";
 import { GENERATED_AT, reportRows } from "../harness/report-rows.ts";
+import { startBrowser } from "./chromium.ts";
 
-const candidates = [
-  process.env.CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-];
-const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
-const reason = executablePath ? "" : " (skipped: no Chromium found; set CHROMIUM to its path)";
+const started = await startBrowser();
+const skipped = "missing" in started ? ` (skipped: ${started.missing})` : "";
 
-describe.skipIf(!executablePath)(`the HTML report in a browser${reason}`, () => {
+describe.skipIf("missing" in started)(`the HTML report in a browser${skipped}`, () => {
   const report = buildReport(reportRows(), GENERATED_AT);
   const folder = mkdtempSync(join(tmpdir(), "twintrack-report-"));
   const file = join(folder, "report.html");
   const requests: string[] = [];
   const complaints: string[] = [];
-  let browser: Browser;
 
-  beforeAll(async () => {
-    writeFileSync(file, renderHtml(report));
-    browser = await chromium.launch({
-      ...(executablePath ? { executablePath } : {}),
-      args: ["--headless", "--no-sandbox", "--disable-gpu"],
-    });
-  }, 30_000);
+  beforeAll(() => writeFileSync(file, renderHtml(report)));
 
   afterAll(async () => {
-    await browser?.close();
+    if ("browser" in started) await started.browser.close();
     rmSync(folder, { recursive: true });
   });
 
   async function open(hash = "", width = 1280): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width, height: 900 } });
+    if ("missing" in started) throw new Error(started.missing);
+    const page = await started.browser.newPage({ viewport: { width, height: 900 } });
     page.on("request", (request) => requests.push(request.url()));
     page.on("console", (message) => complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));
