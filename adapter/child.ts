@@ -34,6 +34,10 @@ const CLOSE_MS = 2_000;
 const LAST_WORDS_MS = 200;
 
 export class PythonChild {
+  /** What the bridge told of itself: `python`, `executable`, `langchain-core`, `protocol`, … */
+  versions: JsonObject = {};
+  /** It has answered a request of somebody's. */
+  proven = false;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #connection: RpcConnection;
   readonly #ended = Promise.withResolvers<string>();
@@ -41,6 +45,7 @@ export class PythonChild {
   #stderr: Buffer[] = [];
   #stderrBytes = 0;
   #drained: Promise<void> | undefined;
+  #killed = false;
 
   constructor(spec: ChildSpec) {
     this.#process = spawn(spec.interpreter, spec.args, {
@@ -98,6 +103,7 @@ export class PythonChild {
 
   kill(): void {
     const { pid } = this.#process;
+    this.#killed = true;
     if (pid === undefined) return;
     try {
       process.kill(-pid, "SIGKILL");
@@ -110,7 +116,8 @@ export class PythonChild {
     const { stdin, stdout, stderr } = this.#process;
     stdin.on("error", () => this.kill()); // EPIPE: it may live, but it cannot be talked to.
     stdout.on("error", () => this.kill());
-    stdout.on("end", () => this.kill());
+    // A process that ends closes it too; one that lives on cannot be talked to.
+    stdout.on("end", () => setTimeout(() => this.kill(), LAST_WORDS_MS).unref());
     stdout.on("data", (chunk: Buffer) => {
       for (const frame of splitter.feed(chunk)) this.#connection.receive(frame);
     });
@@ -118,14 +125,20 @@ export class PythonChild {
     stderr.on("data", (chunk: Buffer) => this.#keepTail(chunk));
     this.#process.once("error", (cause) => this.#end(`could not be started: ${cause.message}`));
     this.#process.once("exit", (code, signal) => {
+      const how = signal ? `was ended by ${this.#name(signal)}` : `exited with code ${code}`;
       this.kill();
-      const end = () => this.#end(signal ? `was ended by ${signal}` : `exited with code ${code}`);
+      const end = () => this.#end(how);
       const late = setTimeout(end, LAST_WORDS_MS);
       this.#process.once("close", () => {
         clearTimeout(late);
         end();
       });
     });
+  }
+
+  #name(signal: string): string {
+    const outside = signal === "SIGKILL" && !this.#killed;
+    return outside ? "SIGKILL from outside (the kernel does that when memory runs out)" : signal;
   }
 
   #keepTail(chunk: Buffer): void {

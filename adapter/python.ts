@@ -1,48 +1,80 @@
 /** Python's LangChain tools and chains, through `python-bridge` in the user's own interpreter. */
-import type { TwintrackError } from "../core/error.ts";
+import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "../core/json.ts";
 import type { ToolResult } from "../core/tool.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
-import { type PythonOptions, PythonSupervisor } from "./supervisor.ts";
+import type { PythonChild } from "./child.ts";
 import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
+import { type PythonOptions, PythonWorkers } from "./workers.ts";
 
-export type { PythonOptions } from "./supervisor.ts";
+export type { PythonOptions } from "./workers.ts";
 
 interface Listing {
   contracts: Contract[];
   unsupported: UnsupportedTool[];
 }
 
-/** The tools behind `target`: a tool, a list of tools, a toolkit, or a plain function. */
+/**
+ * The tools behind `target`: a tool, a list of tools, a toolkit, or a plain function.
+ *
+ * The first process that starts pins the contracts. A tool whose contract is another one after a
+ * restart is refused with `CONTRACT_CHANGED`: whoever calls it was promised something else.
+ */
 export function pythonTools(options: PythonOptions): ToolServer {
-  const python = new PythonSupervisor({ ...options, args: targetsOf(options) });
-  let listing: Promise<Listing> | undefined;
-  const list = () => {
-    listing ??= readListing(python).catch((error: unknown) => {
-      listing = undefined;
-      throw error;
-    });
-    return listing;
+  let pinned: Listing | undefined;
+  let changes = new Map<string, string>();
+  const python = new PythonWorkers({
+    ...options,
+    args: targetsOf(options),
+    inspect: async (child, timeoutMs) => {
+      const listing = await readListing(child, timeoutMs);
+      pinned ??= listing;
+      changes = changesBetween(pinned.contracts, listing.contracts);
+    },
+  });
+  const list = async (): Promise<Listing> => {
+    const limits = { what: "the list of tools", timeoutMs: python.callTimeoutMs };
+    if (!pinned) await python.ready(limits);
+    return pinned ?? { contracts: [], unsupported: [] };
   };
   return {
     listTools: async () => (await list()).contracts,
     unsupported: async () => (await list()).unsupported,
-    callTool: async (name, args, { signal, timeoutMs, onProgress, inject } = {}) => {
+    async callTool(name, args, { timeoutMs = python.callTimeoutMs, inject, ...limits } = {}) {
       const meta = inject ? { _meta: { "twintrack/inject": toJson(inject).value } } : {};
-      const result = await python.request(
-        "tools/call",
-        { name, arguments: args, ...meta },
-        {
-          what: `tool ${name}`,
-          timeoutMs: timeoutMs ?? python.callTimeoutMs,
-          ...(signal ? { signal } : {}),
-          ...(onProgress ? { onProgress } : {}),
-        },
-      );
-      return result as unknown as ToolResult;
+      const params = { name, arguments: args, ...meta };
+      const admit = () => {
+        const change = changes.get(name);
+        if (change !== undefined) throw contractChanged(name, change);
+      };
+      const call = { what: `tool ${name}`, timeoutMs, admit, ...limits };
+      return (await python.request("tools/call", params, call)) as unknown as ToolResult;
     },
     close: () => python.close(),
   };
+}
+
+/** What became of each pinned contract that is not what it was, by tool name. */
+function changesBetween(
+  pinned: readonly Contract[],
+  now: readonly Contract[],
+): Map<string, string> {
+  const hashes = new Map(now.map(({ name, contractHash }) => [name, contractHash]));
+  const changed = pinned.filter((contract) => hashes.get(contract.name) !== contract.contractHash);
+  return new Map(
+    changed.map(({ name, contractHash }) => [
+      name,
+      `it was ${contractHash} and is ${hashes.get(name) ?? "gone"}`,
+    ]),
+  );
+}
+
+function contractChanged(name: string, change: string): TwintrackError {
+  return new TwintrackError(
+    "CONTRACT_CHANGED",
+    `Tool ${name} changed when its Python process was started again: ${change}`,
+    { hint: "Review it with twintrack tools contracts --check, then restart." },
+  );
 }
 
 /**
@@ -53,8 +85,8 @@ export function pythonTools(options: PythonOptions): ToolServer {
  */
 export function pythonChain(options: PythonOptions): LegacyChain {
   const args = ["--chain", ...targetsOf(options)];
-  const live = new PythonSupervisor({ ...options, args });
-  const shadow = new PythonSupervisor({ ...options, args, role: "shadow" });
+  const live = new PythonWorkers({ ...options, args });
+  const shadow = new PythonWorkers({ ...options, args, role: "shadow" });
   return {
     invoke: (input, run) => {
       const params = { input, tools: run.tools as unknown as JsonObject, effects: run.effects };
@@ -70,14 +102,15 @@ function targetsOf({ target }: PythonOptions): string[] {
   return typeof target === "string" ? [target] : [...target];
 }
 
-async function readListing(python: PythonSupervisor): Promise<Listing> {
+async function readListing(python: PythonChild, timeoutMs: number): Promise<Listing> {
   const listing: Listing = { contracts: [], unsupported: [] };
   let cursor: string | undefined;
   do {
     const page = await python.request("tools/list", cursor === undefined ? {} : { cursor }, {
       what: "the list of tools",
-      timeoutMs: python.callTimeoutMs,
+      timeoutMs,
     });
+    if (!Array.isArray(page.tools)) break;
     listing.contracts.push(...(page.tools as JsonObject[]).map(contractOf));
     const listed = isJsonObject(page._meta) ? page._meta["twintrack/unsupported"] : undefined;
     if (Array.isArray(listed))
@@ -108,7 +141,7 @@ function contractOf(tool: JsonObject): Contract {
 }
 
 async function invokeChain(
-  python: PythonSupervisor,
+  python: PythonWorkers,
   params: JsonObject,
   { signal, timeoutMs = python.callTimeoutMs }: ChainOptions,
 ): Promise<ChainRun> {

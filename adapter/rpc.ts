@@ -15,6 +15,8 @@ export interface RequestOptions extends Pick<ToolCallOptions, "signal" | "onProg
   timeoutMs: number;
   /** How much of the limit has passed already. */
   elapsedMs?: number;
+  /** Called when the process that will answer is known; a throw refuses the request. */
+  admit?: () => void;
 }
 
 /** The stream a connection writes to, and what it tells its owner. */
@@ -40,6 +42,9 @@ interface Pending {
 
 const ID_IN_PREFIX = /"id"\s*:\s*(\d+)/;
 const INTERNAL_ERROR = -32603;
+
+/** A longer wait than a Node timer can count would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** In a result's `_meta`: the answer is here, but work of the request goes on. */
 const RUNNING_META_KEY = "twintrack/running";
@@ -67,11 +72,11 @@ export class RpcConnection {
     const id = ++this.#lastId;
     const { what, timeoutMs, elapsedMs = 0, signal, onProgress } = options;
     const expire = () => this.#giveUp(id, timeoutError(what, timeoutMs));
-    const timer = setTimeout(expire, timeoutMs - elapsedMs);
+    const timer = setTimeout(expire, Math.min(timeoutMs - elapsedMs, LONGEST_TIMER_MS));
     const abort = () => this.#giveUp(id, cancelledError(what));
     this.#pending.set(id, { what, resolve, reject, onProgress });
     this.#peer.onBusy();
-    this.#send(id, method, onProgress ? withProgressToken(params, id) : params);
+    void this.#send(id, method, onProgress ? withProgressToken(params, id) : params);
     if (signal?.aborted) abort();
     else signal?.addEventListener("abort", abort, { once: true });
     try {
@@ -107,15 +112,12 @@ export class RpcConnection {
     else this.#receiveAnswer(message);
   }
 
-  #send(id: number, method: string, params: JsonObject): void {
-    const write = () => {
-      // It may have been given up, or lost, while it waited for the stream.
-      if (!this.#pending.has(id)) return;
-      this.#peer.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
-    };
-    const drained = this.#peer.drained();
-    if (drained === undefined) write();
-    else void drained.then(write);
+  async #send(id: number, method: string, params: JsonObject): Promise<void> {
+    // One after the other: all at once, they would fill our memory instead of the pipe.
+    for (let full = this.#peer.drained(); full; full = this.#peer.drained()) await full;
+    // It may have been given up, or lost, while it waited for the stream.
+    if (!this.#pending.has(id)) return;
+    this.#peer.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
   }
 
   #giveUp(id: number, error: TwintrackError): void {
@@ -212,6 +214,25 @@ export function timeoutError(what: string, timeoutMs: number): TwintrackError {
 
 export function cancelledError(what: string): TwintrackError {
   return new TwintrackError("CANCELLED", `${what} was cancelled by the caller`);
+}
+
+/** What comes first: the promise, the caller's deadline, or the caller's signal. */
+export async function untilLimit<T>(
+  promise: Promise<T>,
+  { what, timeoutMs, elapsedMs = 0, signal }: RequestOptions,
+): Promise<T> {
+  const limit = Promise.withResolvers<never>();
+  const expire = () => limit.reject(timeoutError(what, timeoutMs));
+  const timer = setTimeout(expire, Math.min(timeoutMs - elapsedMs, LONGEST_TIMER_MS));
+  const abort = () => limit.reject(cancelledError(what));
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, limit.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
 }
 
 /** A JSON-RPC error as ours. An internal error of the bridge does not say that nothing was done. */

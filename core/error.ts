@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   TOOL_FAILED: { httpStatus: 502, exitCode: 1, retryable: false },
   /** The tool cannot be bridged; the message says why. */
   TOOL_UNSUPPORTED: { httpStatus: 422, exitCode: 2, retryable: false },
+  /** The tool is not what its contract says any more; nobody has looked at the change. */
+  CONTRACT_CHANGED: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A tool module, or the named export in it, cannot be loaded. */
   TOOL_MODULE_INVALID: { httpStatus: 500, exitCode: 2, retryable: false },
   /** Python, its packages or the bridge in it cannot be started. */

@@ -25,6 +25,18 @@ export interface PythonSource {
   cwd?: string;
   /** Added to the inherited environment. */
   env?: Record<string, string>;
+  /** What is inherited: `true` (default) all, `false` nothing, or the names to pass on. */
+  inheritEnv?: boolean | string[];
+  /** Processes; more than one help tools that compute in Python. Default 1. */
+  workers?: number;
+  /** `process-per-call`: nothing a call leaves behind is seen by the next. Default `shared`. */
+  isolation?: "shared" | "process-per-call";
+  /** Threads for sync tools in each process. Default 32. */
+  threads?: number;
+  /** Limits in milliseconds: of a start (30,000), of a call (60,000), of a cancelled call (1,000). */
+  startTimeoutMs?: number;
+  callTimeoutMs?: number;
+  graceMs?: number;
 }
 
 export type ToolSource = (
@@ -126,6 +138,13 @@ const pythonShape = {
   interpreter: z.string().optional(),
   cwd: z.string().optional(),
   env: z.record(z.string(), z.string()).optional(),
+  inheritEnv: z.union([z.boolean(), z.array(z.string())]).optional(),
+  workers: z.int().positive().max(64).optional(),
+  isolation: z.enum(["shared", "process-per-call"]).optional(),
+  threads: z.int().positive().max(1_024).optional(),
+  startTimeoutMs: z.number().positive().optional(),
+  callTimeoutMs: z.number().positive().optional(),
+  graceMs: z.number().positive().optional(),
 };
 
 const configSchema = z.strictObject({

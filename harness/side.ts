@@ -6,7 +6,7 @@ import { type Catalog, type CatalogSource, catalog } from "../adapter/catalog.ts
 import type { LegacyChain } from "../adapter/chain.ts";
 import { httpChain } from "../adapter/http-chain.ts";
 import { toolServer } from "../adapter/in-process.ts";
-import { pythonChain, pythonTools } from "../adapter/python.ts";
+import { type PythonOptions, pythonChain, pythonTools } from "../adapter/python.ts";
 import type { ToolServer } from "../adapter/tool-server.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
@@ -123,13 +123,13 @@ function isHttp(source: LegacySource): source is { url: string; headers?: Record
   return typeof source === "object" && "url" in source && !("invoke" in source);
 }
 
-function pythonOptions(config: ResolvedConfig, source: PythonSource) {
-  const { python: target, interpreter, cwd, env } = source;
+function pythonOptions(config: ResolvedConfig, source: PythonSource): PythonOptions {
+  const { python: target, interpreter, cwd, ...rest } = source;
   return {
+    ...rest,
     target,
     cwd: resolve(config.baseDir, cwd ?? "."),
     ...(interpreter === undefined ? {} : { interpreter: pathOf(config, interpreter) }),
-    ...(env === undefined ? {} : { env }),
   };
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Annotated
@@ -112,9 +113,36 @@ def count(upto: int):  # noqa: ANN201 - a generator without annotation, as users
     yield from range(upto)
 
 
+@tool
+def deadlock(started: str) -> str:
+    """Take one lock twice."""
+    Path(started).write_text(str(os.getpid()))
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+    return "never"
+
+
+@tool
+def descriptors() -> list[str]:
+    """Tell what each open file descriptor is."""
+    return [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{fd}")]  # fmt: skip
+
+
+@tool
+def leave_behind(value: int) -> int:
+    """Tell what the call before this one left in the process."""
+    before = LEFT.get("value", 0)
+    LEFT["value"] = value
+    return before
+
+
+LEFT: dict[str, int] = {}
+
 TOOLS = [
     echo, pid, hang, hang_politely, wait_for, hog, spawn, crash, chatter, big, noisy, environment,
-    whose, count, {"type": "web_search"},
+    whose, count, deadlock, descriptors, leave_behind, {"type": "web_search"},
 ]  # fmt: skip
 
 

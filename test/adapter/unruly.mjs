@@ -13,9 +13,21 @@ if (process.argv[2] === "-c") process.exit(1);
 createInterface({ input: process.stdin }).on("line", (line) => {
   const { id, method } = JSON.parse(line);
   if (how === "silent") return;
+  if (how.startsWith("speaks")) return speak(id, method, how.slice("speaks ".length));
   if (method === "initialize") send({ id, result: {} });
+  else if (method === "tools/list") send({ id, result: { tools: [] } });
   else if (id !== undefined) answer(id);
 });
+
+/** A server of another age: what it says for its version, or that it knows no `initialize`. */
+function speak(id, method, version) {
+  if (method === "tools/call") send({ id, result: text(version) });
+  else if (method === "tools/list") send({ id, result: { tools: [] } });
+  else if (id === undefined) return;
+  else if (version === "nothing")
+    send({ id, error: { code: -32601, message: "Method not found" } });
+  else send({ id, result: { protocolVersion: version } });
+}
 
 function answer(id) {
   if (how === "strays") {
@@ -36,6 +48,23 @@ function answer(id) {
     closeSync(1);
     closeSync(0);
     setInterval(() => {}, 1_000);
+  } else if (how === "corpus") {
+    const right = JSON.stringify({ jsonrpc: "2.0", id, result: text("right") });
+    process.stdout.write(`\ufeff\r\n \t\n{"jsonrpc":"2.0",\n"id":${id}}\n${right}\r\n{"a":1}\n`);
+  } else if (how === "newlineless") {
+    process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":"${"x".repeat(20_000_000)}`);
+  } else if (how === "late") {
+    process.stdin.once("data", () => {
+      send({ id, result: text("too late") });
+      send({ method: "notifications/twintrack/settled", params: { requestId: id } });
+    });
+  } else if (how === "deaf") {
+    process.stdin.pause();
+    setInterval(() => {}, 1_000);
+  } else if (how === "immortal") {
+    process.on("SIGTERM", () => {});
+    setInterval(() => {}, 1_000);
+    send({ id, result: text(String(process.pid)) });
   } else if (how === "malformed") {
     send({ id });
   }

@@ -1,0 +1,190 @@
+/**
+ * Starts Python processes for one target.
+ *
+ * Starts that fail, and children lost before they answered anything, are followed by growing
+ * pauses. After {@link BREAKER_FAILURES} in a row the breaker is open: a start fails at once with
+ * the last reason until the pause is over.
+ */
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { TwintrackError } from "../core/error.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { type ChildSpec, PythonChild } from "./child.ts";
+import { childEnvironment, type EnvironmentPolicy, findInterpreter } from "./interpreter.ts";
+
+export interface StartOptions extends EnvironmentPolicy {
+  /** `package.module:attribute`; several for several modules of tools. */
+  target: string | readonly string[];
+  /** Default: the active virtual environment, `.venv` in `cwd`, `python3`. */
+  interpreter?: string;
+  /** Where the user's code is imported from. Default: the current folder. */
+  cwd?: string;
+  /** For sync tools. Default 32. */
+  threads?: number;
+  /** From spawn to the first answer. Default 30,000. */
+  startTimeoutMs?: number;
+  /** How long a cancelled call may go on before its process is given up. Default 1,000. */
+  graceMs?: number;
+  /** Larger answers are dropped. Default 16 MiB. */
+  maxFrameBytes?: number;
+}
+
+export interface StarterOptions extends StartOptions {
+  /** The bridge's own arguments. */
+  args: readonly string[];
+  role?: "shadow";
+  /** Looks at each new process before anybody uses it; a throw makes the start fail. */
+  inspect?: (child: PythonChild, timeoutMs: number) => Promise<void>;
+}
+
+const BREAKER_FAILURES = 5;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 30_000;
+const DEFAULT_START_MS = 30_000;
+const DEFAULT_GRACE_MS = 1_000;
+const BRIDGE_META_KEY = "twintrack/bridge";
+
+export class PythonStarter {
+  readonly #options: StarterOptions;
+  #failures = 0;
+  #pauseUntil = 0;
+  #lastFailure: TwintrackError | undefined;
+  #closed = false;
+
+  constructor(options: StarterOptions) {
+    this.#options = options;
+  }
+
+  get graceMs(): number {
+    return this.#options.graceMs ?? DEFAULT_GRACE_MS;
+  }
+
+  /** @throws {TwintrackError} `PYTHON_UNAVAILABLE` with the reason and a remedy. */
+  async start(): Promise<PythonChild> {
+    this.#refuseClosed();
+    const pauseMs = this.#pauseUntil - performance.now();
+    if (pauseMs > 0 && this.#failures >= BREAKER_FAILURES && this.#lastFailure) {
+      throw this.#lastFailure;
+    }
+    if (pauseMs > 0) await delay(pauseMs);
+    this.#refuseClosed();
+    try {
+      return await this.#spawn();
+    } catch (error) {
+      this.#failed(error as TwintrackError);
+      throw error;
+    }
+  }
+
+  /** A process has answered a request: whatever failed before is over. */
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  /** A process ended before it answered anything. */
+  keepsEnding(how: string): void {
+    this.#failed(new TwintrackError("PYTHON_UNAVAILABLE", `Python keeps ending: ${how}`));
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new TwintrackError("PYTHON_UNAVAILABLE", "This bridge was closed");
+  }
+
+  #failed(error: TwintrackError): void {
+    this.#lastFailure = error;
+    this.#failures += 1;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#failures - 1));
+    this.#pauseUntil = performance.now() + pauseMs;
+  }
+
+  async #spawn(): Promise<PythonChild> {
+    const { cwd: folder, startTimeoutMs = DEFAULT_START_MS, role, inspect } = this.#options;
+    const cwd = resolve(folder ?? ".");
+    const environment = childEnvironment(this.#options, process.env, role);
+    const interpreter = await findInterpreter(this.#options.interpreter, cwd, environment);
+    if (interpreter === undefined) throw this.#interpreterMissing();
+    const child = new PythonChild(this.#childSpec(interpreter, cwd, environment));
+    try {
+      await handshake(child, startTimeoutMs);
+      await inspect?.(child, startTimeoutMs);
+      return child;
+    } catch (cause) {
+      throw await this.#startFailed(child, interpreter, cwd, cause);
+    }
+  }
+
+  #childSpec(interpreter: string, cwd: string, environment: Record<string, string>): ChildSpec {
+    const { threads, args, maxFrameBytes = 16 * 1024 * 1024 } = this.#options;
+    const threadArgs = threads === undefined ? [] : ["--threads", String(threads)];
+    return {
+      interpreter,
+      args: ["-m", "twintrack_bridge", ...threadArgs, ...args],
+      cwd,
+      environment,
+      graceMs: this.graceMs,
+      maxFrameBytes,
+    };
+  }
+
+  #interpreterMissing(): TwintrackError {
+    const name = this.#options.interpreter ?? "python3";
+    return new TwintrackError(
+      "PYTHON_UNAVAILABLE",
+      `There is no Python interpreter "${name}", wanted for ${this.#options.args.join(" ")}`,
+      { hint: "python3 -m venv .venv && .venv/bin/pip install langchain-core" },
+    );
+  }
+
+  async #startFailed(
+    child: PythonChild,
+    interpreter: string,
+    cwd: string,
+    cause: unknown,
+  ): Promise<TwintrackError> {
+    // What the process itself answered says more than the end that we make of it now.
+    const lost = cause instanceof TwintrackError && cause.code === "PYTHON_LOST";
+    child.kill();
+    const ended = await child.ended;
+    const reason = lost ? ended : `${(cause as Error).message}. ${ended}`;
+    const what = `${interpreter} -m twintrack_bridge ${this.#options.args.join(" ")}`;
+    return new TwintrackError(
+      "PYTHON_UNAVAILABLE",
+      `"${what}" in ${cwd} did not start: ${reason}`,
+      { cause, hint: hintFor(reason, interpreter, cwd, String(this.#options.target)) },
+    );
+  }
+}
+
+async function handshake(child: PythonChild, timeoutMs: number): Promise<void> {
+  const params = {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "twintrack", version: "0" },
+  };
+  const answer = await child.request("initialize", params, {
+    what: "the start of Python",
+    timeoutMs,
+  });
+  child.versions = versionsIn(answer);
+  child.notify("notifications/initialized", {});
+}
+
+function versionsIn({ protocolVersion, _meta }: JsonObject): JsonObject {
+  const told = isJsonObject(_meta) ? _meta[BRIDGE_META_KEY] : undefined;
+  return { ...(isJsonObject(told) ? told : {}), protocol: protocolVersion ?? null };
+}
+
+function hintFor(reason: string, interpreter: string, cwd: string, target: string): string {
+  if (reason.includes("langchain-core is not in")) {
+    return `cd ${cwd} && python3 -m venv .venv && .venv/bin/pip install langchain-core`;
+  }
+  const missing = /No module named '([^'.]+)/.exec(reason)?.[1];
+  if (missing && target.startsWith(missing)) return `Set cwd to the folder that holds ${missing}.`;
+  if (missing === "twintrack_bridge") return "Reinstall twintrack: python-bridge/src is missing.";
+  if (missing) return `${interpreter} -m pip install ${missing}`;
+  return "Run the command by hand in that folder to see all of its output.";
+}
