@@ -1,27 +1,19 @@
 /**
  * Every dialect of content block a LangChain tool may return → MCP content blocks.
  *
- * Dialects: MCP's own, OpenAI (`image_url`, `input_audio`), Anthropic (`source`), LangChain v0
- * (`source_type`) and v1 (`data`, `url`, `fileId` + `mimeType`). Bytes become image, audio or an
- * embedded resource; addresses become links; what fits nowhere becomes its JSON text.
+ * Dialects: MCP's own, OpenAI (`image_url`, `input_audio`, `file`), Anthropic (`source`), Bedrock
+ * (`json`), LangChain v0 (`source_type`) and v1 (`data`, `url`, `fileId` + `mimeType`; in Python
+ * `base64`, `file_id` + `mime_type`). Bytes become image, audio or an embedded resource; addresses
+ * become links; what fits nowhere becomes its JSON text.
  */
+import { messageOf } from "../core/error.ts";
 import { toJson } from "../core/json.ts";
+import { type Media, mediaOf } from "./media.ts";
 
 export interface Block {
   type: string;
   [field: string]: unknown;
 }
-
-interface Media {
-  kind: string;
-  mimeType?: string;
-  /** Standard base64. */
-  data?: string;
-  url?: string;
-  text?: string;
-}
-
-const MCP_BLOCKS = new Set(["resource", "resource_link"]);
 
 export function textBlock(text: string): Block {
   return { type: "text", text };
@@ -33,20 +25,42 @@ export function isBlockList(value: unknown): value is Block[] {
 }
 
 export function toMcpBlock(block: Block): Block {
+  if (isMcpBlock(block)) return JSON.parse(jsonText(block)) as Block;
   if (block.type === "text" && typeof block.text === "string") return textBlock(block.text);
-  if (MCP_BLOCKS.has(block.type)) return toJson(block).value as unknown as Block;
+  if (block.type === "json" && "json" in block) return textBlock(jsonText(block.json));
+  if (block.type === "non_standard") return textBlock(jsonText(block.value));
+  if (block.type === "search_result") return fromSearchResult(block) ?? textBlock(jsonText(block));
   const media = mediaOf(block);
-  return (media && fromMedia(media)) ?? textBlock(JSON.stringify(toJson(block).value));
+  return media ? fromMedia(media) : textBlock(jsonText(block));
 }
 
-function fromMedia(media: Media): Block | undefined {
-  const { kind, data, url, text, mimeType = defaultMimeType(kind) } = media;
-  if (text !== undefined) return textBlock(text);
-  if (data !== undefined && (kind === "image" || kind === "audio"))
-    return { type: kind, data, mimeType };
-  if (data !== undefined)
-    return { type: "resource", resource: { uri: `attachment:${kind}`, blob: data, mimeType } };
-  return url === undefined ? undefined : { type: "resource_link", uri: url, name: kind, mimeType };
+/** Links and embedded resources are MCP's alone; a text is when it carries MCP's annotations. */
+function isMcpBlock({ type, resource, uri, annotations }: Block): boolean {
+  if (type === "resource") return isRecord(resource);
+  if (type === "resource_link") return typeof uri === "string";
+  // LangChain's own annotations, citations, are a list.
+  return type === "text" && isRecord(annotations) && !Array.isArray(annotations);
+}
+
+function fromMedia(media: Media): Block {
+  const { kind, name = media.kind, mimeType = defaultMimeType(kind) } = media;
+  switch (media.carried) {
+    case "text":
+      return textBlock(media.text);
+    case "bytes": {
+      const { data } = media;
+      if (kind === "image" || kind === "audio") return { type: kind, data, mimeType };
+      const uri = `attachment:${encodeURIComponent(name)}`;
+      return { type: "resource", resource: { uri, blob: data, mimeType } };
+    }
+    case "address":
+      return { type: "resource_link", uri: media.url, name, mimeType };
+    case "id":
+      // Only its provider can open it; the model is told, and a host finds the id as data.
+      return { ...textBlock(`${kind} ${media.id}`), _meta: { fileId: media.id, mimeType } };
+    default:
+      return media satisfies never;
+  }
 }
 
 function defaultMimeType(kind: string): string {
@@ -54,71 +68,19 @@ function defaultMimeType(kind: string): string {
   return kind === "audio" ? "audio/wav" : "application/octet-stream";
 }
 
-function mediaOf(block: Block): Media | undefined {
-  switch (block.type) {
-    case "image_url":
-      return fromAddress("image", addressOf(block.image_url));
-    case "input_audio":
-      return fromInputAudio(block.input_audio);
-    case "image":
-    case "audio":
-    case "video":
-    case "file":
-    case "document":
-    case "text-plain":
-      return isRecord(block.source) ? fromSource(block) : fromStandard(block);
-    default:
-      return undefined;
+/** Anthropic: `{ source, title, content: [{ type: "text", text }] }`. */
+function fromSearchResult({ source, content }: Block): Block | undefined {
+  if (typeof source !== "string" || !isBlockList(content)) return undefined;
+  const text = content.map((part) => String(part.text ?? "")).join("\n");
+  return { type: "resource", resource: { uri: source, text, mimeType: "text/plain" } };
+}
+
+function jsonText(value: unknown): string {
+  try {
+    return JSON.stringify(toJson(value).value);
+  } catch (cause) {
+    return JSON.stringify({ reason: messageOf(cause) });
   }
-}
-
-function addressOf(value: unknown): unknown {
-  return isRecord(value) ? value.url : value;
-}
-
-function fromInputAudio(audio: unknown): Media | undefined {
-  if (!isRecord(audio) || typeof audio.data !== "string") return undefined;
-  return {
-    kind: "audio",
-    data: audio.data,
-    mimeType: `audio/${String(audio.format ?? "wav")}`,
-  };
-}
-
-/** Anthropic: `{ source: { type: "base64" | "url" | "text", media_type, data | url } }`. */
-function fromSource(block: Block): Media | undefined {
-  const source = block.source as Record<string, unknown>;
-  if (source.type === "url") return fromAddress(block.type, source.url);
-  if (typeof source.data !== "string") return undefined;
-  const mimeType = stringOr(source.media_type);
-  if (source.type === "text") return { kind: block.type, text: source.data };
-  return { kind: block.type, data: source.data, ...mimeType };
-}
-
-/** LangChain v0 and v1 blocks, and MCP's own image and audio, which look like v1. */
-function fromStandard(block: Block): Media | undefined {
-  const kind = block.type;
-  const mimeType = stringOr(block.mimeType ?? block.mime_type);
-  if (typeof block.text === "string") return { kind, text: block.text };
-  const data = block.data ?? block.base64;
-  if (data instanceof Uint8Array) {
-    return { kind, data: Buffer.from(data).toString("base64"), ...mimeType };
-  }
-  if (typeof data === "string") return { kind, data, ...mimeType };
-  const address = fromAddress(kind, block.url);
-  return address && { ...address, ...mimeType };
-}
-
-function fromAddress(kind: string, address: unknown): Media | undefined {
-  if (typeof address !== "string") return undefined;
-  const inline = /^data:([^;,]+);base64,(.*)$/s.exec(address);
-  if (!inline) return { kind, url: address };
-  const [, mimeType = "", data = ""] = inline;
-  return { kind, mimeType, data };
-}
-
-function stringOr(mimeType: unknown): { mimeType?: string } {
-  return typeof mimeType === "string" ? { mimeType } : {};
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

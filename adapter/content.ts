@@ -7,16 +7,12 @@
  * Everything is JSON data: over HTTP a value that JSON refuses would leave the client waiting.
  */
 import { messageOf } from "../core/error.ts";
-import {
-  isJsonObject,
-  type JsonConversion,
-  type JsonObject,
-  type JsonValue,
-  toJson,
-} from "../core/json.ts";
+import { isJsonObject, type JsonConversion, type JsonObject, toJson } from "../core/json.ts";
 import { serializeError } from "../core/outcome.ts";
 import { RESULT_META_KEY, type ToolResult } from "../core/tool.ts";
 import { type Block, isBlockList, textBlock, toMcpBlock } from "./block.ts";
+import { type CommandPolicy, commandResult, INTERRUPT_HINT, interruptsOf } from "./command.ts";
+import { type Direct, directOutputs, isToolMessage, type MessageLike } from "./message.ts";
 
 export interface ToolReturn {
   /** What `invoke` resolved with: a `ToolMessage`, a `Command`, or anything. */
@@ -24,36 +20,36 @@ export interface ToolReturn {
   /** What the tool's function returned; for `content_and_artifact` the pair. */
   raw: unknown;
   durationMs: number;
+  commands?: CommandPolicy;
 }
 
-const COMMAND_HINT =
-  "The tool returned a LangGraph Command (goto, update). Only a graph can follow it: return the data, and let the typed flow decide the next step.";
-const INTERRUPT_HINT =
-  "The tool called interrupt(), which only works inside a graph. In a typed flow, put a `wait` step before the tool instead.";
-
 export function toolResult(result: ToolReturn): ToolResult {
-  const { output, raw, durationMs } = result;
-  if (hasCommand(output) || hasCommand(raw))
-    return errorResult(new Error(COMMAND_HINT), durationMs);
+  const { output, raw, durationMs, commands = "error" } = result;
+  const direct = directOutputs(raw) ?? directOutputs(passedOn(output, raw));
+  if (direct) return directResult(direct, durationMs, commands);
   const message = isToolMessage(output) ? output : undefined;
-  const seen = message ? message.content : output;
-  const meta = { ...keptRaw(raw), ...keptArtifact(message?.artifact), durationMs };
-  if (message?.status === "error") {
-    return { content: blocksOf(seen), isError: true, _meta: { [RESULT_META_KEY]: meta } };
-  }
-  const content = blocksOf(seen);
-  const structuredContent = structuredOf(raw, message);
-  return {
-    content,
-    ...(structuredContent && { structuredContent }),
-    _meta: { [RESULT_META_KEY]: meta },
-  };
+  const kept = keptRaw(raw);
+  const artifact = message?.artifact === undefined ? {} : { artifact: dataOf(message.artifact) };
+  const meta = { ...kept, ...artifact, durationMs };
+  const _meta = { [RESULT_META_KEY]: meta };
+  const content = blocksOf(message ? message.content : output, kept);
+  if (message?.status === "error") return { content, isError: true, _meta };
+  const structured = structuredOf(raw, meta);
+  return structured ? { content, structuredContent: structured, _meta } : { content, _meta };
+}
+
+/** What LangChain did not wrap in a message of its own, because it is direct output already. */
+function passedOn(output: unknown, raw: unknown): unknown {
+  const inPair = Array.isArray(raw) && raw[0] === output;
+  return isToolMessage(output) && !inPair ? undefined : output;
 }
 
 /** A tool that threw, as a result: the model, or the flow, is told in the tool's own words. */
 export function errorResult(thrown: unknown, durationMs: number): ToolResult {
-  const text = isInterrupt(thrown) ? INTERRUPT_HINT : messageOf(thrown);
-  const meta = { error: { ...serializeError(thrown) }, durationMs };
+  const interrupts = interruptsOf(thrown);
+  const text = interrupts ? INTERRUPT_HINT : wordsOf(thrown);
+  const error = { ...serializeError(thrown), message: wordsOf(thrown) };
+  const meta = { error, ...(interrupts?.length ? { interrupts } : {}), durationMs };
   return { content: [textBlock(text)], isError: true, _meta: { [RESULT_META_KEY]: meta } };
 }
 
@@ -62,19 +58,40 @@ export function rawJson(raw: unknown): JsonConversion {
   return raw === undefined ? { value: null, lossy: false } : toJson(raw);
 }
 
-interface MessageLike {
-  content: unknown;
-  artifact?: unknown;
-  status?: string;
+/** The tool made its own messages or commands; LangChain passes them on untouched. */
+function directResult(
+  direct: readonly Direct[],
+  durationMs: number,
+  policy: CommandPolicy,
+): ToolResult {
+  const commands = direct.filter((one) => one.kind === "command").map(({ command }) => command);
+  const messages = direct.filter((one) => one.kind === "message").map(({ message }) => message);
+  if (commands.length > 0) return commandResult(commands, messages, durationMs, policy);
+  return messagesResult(messages, durationMs);
 }
 
-function isToolMessage(value: unknown): value is MessageLike {
-  return isRecord(value) && typeof value.tool_call_id === "string" && "content" in value;
+function messagesResult(messages: readonly MessageLike[], durationMs: number): ToolResult {
+  const [first, ...others] = messages;
+  const contents = others.length > 0 ? messages.map(({ content }) => content) : first?.content;
+  const artifacts = messages.map(({ artifact }) => artifact).filter((one) => one !== undefined);
+  const artifact = others.length > 0 ? artifacts : artifacts[0];
+  const meta = {
+    ...keptRaw(contents),
+    ...(artifacts.length > 0 ? { artifact: dataOf(artifact) } : {}),
+    durationMs,
+  };
+  return {
+    content: messages.flatMap(({ content }) => blocksOf(content)),
+    ...(messages.some(({ status }) => status === "error") ? { isError: true } : {}),
+    _meta: { [RESULT_META_KEY]: meta },
+  };
 }
 
-function keptRaw(raw: unknown): JsonObject {
+type Kept = JsonConversion & { raw: JsonConversion["value"]; reason?: string };
+
+function keptRaw(raw: unknown): Omit<Kept, "value"> {
   try {
-    const { value, lossy } = rawJson(isToolMessage(raw) ? raw.content : raw);
+    const { value, lossy } = rawJson(raw);
     return { raw: value, lossy };
   } catch (cause) {
     // A cycle has no JSON form at all; the content still tells what the model saw.
@@ -82,59 +99,51 @@ function keptRaw(raw: unknown): JsonObject {
   }
 }
 
-function keptArtifact(artifact: unknown): { artifact?: JsonValue } {
-  if (artifact === undefined) return {};
-  try {
-    return { artifact: toJson(artifact).value };
-  } catch {
-    return { artifact: null };
-  }
+function dataOf(value: unknown): JsonConversion["value"] {
+  return keptRaw(value).raw;
 }
 
-/** Objects only: before revision 2026-07-28 structured content may hold nothing else. */
-function structuredOf(raw: unknown, message: MessageLike | undefined): JsonObject | undefined {
-  const content =
-    message && "artifact" in message && message.artifact !== undefined ? first(raw) : raw;
-  if (!isRecord(content) || isToolMessage(content) || isBlockList(content)) return undefined;
-  const { raw: value } = keptRaw(content);
-  return isJsonObject(value) ? value : undefined;
+/**
+ * Objects only: before revision 2026-07-28 structured content may hold nothing else. Of content
+ * and artifact, the artifact is the data, and the content a text about it.
+ */
+function structuredOf(raw: unknown, kept: JsonObject): JsonObject | undefined {
+  if ("artifact" in kept) return isJsonObject(kept.artifact) ? kept.artifact : undefined;
+  if (!isJsonObject(kept.raw)) return undefined;
+  // Only fields make a structure; of bytes, a map or a date only the tagged form is an object.
+  return kept.lossy === true && "$type" in kept.raw && !hasField(raw, "$type")
+    ? undefined
+    : kept.raw;
 }
 
-function first(raw: unknown): unknown {
-  return Array.isArray(raw) ? raw[0] : raw;
+function hasField(value: unknown, name: string): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, name);
 }
 
-function blocksOf(content: unknown): Block[] {
+function blocksOf(content: unknown, kept?: { raw: unknown; lossy: boolean }): Block[] {
   if (content === undefined) return [textBlock("")];
-  if (typeof content === "string") return [textBlock(content)];
+  if (typeof content === "string") {
+    return [textBlock(kept?.lossy && isJsonObject(kept.raw) ? jsonOr(content, kept.raw) : content)];
+  }
   if (isBlockList(content) && content.length > 0) return content.map(toMcpBlock);
-  return [textBlock(jsonText(content))];
+  return [textBlock(JSON.stringify(dataOf(content)))];
 }
 
-function jsonText(content: unknown): string {
+/** LangChain's text where it is JSON; of a value that has none it makes `[object Object]`. */
+function jsonOr(text: string, value: JsonObject): string {
   try {
-    return JSON.stringify(toJson(content).value);
+    JSON.parse(text);
+    return text;
   } catch {
-    return String(content);
+    return JSON.stringify(value);
   }
 }
 
-function hasCommand(value: unknown): boolean {
-  return Array.isArray(value) ? value.some(isCommand) : isCommand(value);
-}
-
-function isCommand(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  return value.lg_name === "Command" || (value.lc_direct_tool_output === true && "goto" in value);
-}
-
-function isInterrupt(thrown: unknown): boolean {
-  if (!(thrown instanceof Error)) return false;
-  return (
-    thrown.name === "GraphInterrupt" || /interrupt\(\)|No configurable found/.test(thrown.message)
-  );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+/** People throw texts and plain objects too; `[object Object]` would tell nobody anything. */
+function wordsOf(thrown: unknown): string {
+  if (thrown instanceof Error || typeof thrown !== "object" || thrown === null) {
+    return messageOf(thrown);
+  }
+  const { message } = thrown as { message?: unknown };
+  return typeof message === "string" ? message : JSON.stringify(dataOf(thrown));
 }

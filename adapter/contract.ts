@@ -16,7 +16,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from "../core/json.ts";
-import { inputSchemaOf, outputSchemaOf } from "./schema.ts";
+import { inputSchemaOf, outputSchemaOf, textInputSchemaOf } from "./schema.ts";
 import type { ToolObject } from "./shape.ts";
 import type { Contract } from "./tool-server.ts";
 
@@ -33,16 +33,23 @@ type Compiled = { check: ValidateFunction } | { broken: string };
  * @throws {TwintrackError} `TOOL_UNSUPPORTED` when its schema cannot be a JSON Schema object.
  */
 export function contractOf(tool: unknown, taken: ReadonlySet<string> = new Set()): Contract {
-  const { name, description, schema, ...rest } = tool as ToolObject;
-  const declared = rest.outputSchema ?? (tool as ToolObject).metadata?.outputSchema;
+  const { name, description, outputSchema, metadata } = tool as ToolObject;
+  const declared = outputSchema ?? metadata?.outputSchema;
   return contractFrom({
     name: legalName(name, taken),
     originalName: name,
     language: "javascript",
     description: description ?? "",
-    inputSchema: inputSchemaOf(schema),
+    inputSchema: inputOf(tool as ToolObject),
     ...(declared === undefined ? {} : { outputSchema: outputSchemaOf(declared) }),
   });
+}
+
+function inputOf({ schema, lc_kwargs }: ToolObject): JsonObject {
+  const authored = lc_kwargs?.schema;
+  const isReplaced = authored !== undefined && authored !== schema;
+  const text = isReplaced ? textInputSchemaOf(authored) : undefined;
+  return text ?? inputSchemaOf(schema);
 }
 
 /** Adds the hash: SHA-256 over name, input schema and output schema in canonical form. */

@@ -7,56 +7,59 @@
  */
 import type { ToolObject } from "./shape.ts";
 
-/** Gets the parsed arguments and the way to the author's function; returns what LangChain gets. */
-export type Around = (args: unknown, proceed: () => unknown) => unknown;
+/**
+ * Gets the parsed arguments, the way to the author's function, and LangChain's callbacks of this
+ * call; returns what LangChain gets.
+ */
+export type Around = (args: unknown, proceed: () => unknown, runManager: unknown) => unknown;
 
 export function derive<T extends ToolObject>(tool: T, around: Around): T {
   const observed = (args: unknown, runManager: unknown, config: unknown) =>
-    around(args, () => tool._call?.(args, runManager, config));
+    around(args, () => tool._call?.(args, runManager, config), runManager);
   const derived = Object.create(tool) as T;
   // Defined, not assigned: the author's object may be frozen.
   Object.defineProperty(derived, "_call", { value: observed });
   return derived;
 }
 
-type Generator = AsyncGenerator | globalThis.Generator;
+export type Generator = AsyncGenerator | globalThis.Generator;
 
-/** LangChain drains whatever has a `next`; the generator's return value is the tool's result. */
-function isGenerator(value: unknown): value is Generator {
-  return typeof value === "object" && value !== null && "next" in value;
+/** LangChain drains whatever has a method `next`; the generator's return value is the result. */
+export function isGenerator(value: unknown): value is Generator {
+  return typeof value === "object" && value !== null && "next" in value
+    ? typeof value.next === "function"
+    : false;
 }
 
-export interface Progress {
-  onYield?: (item: unknown) => void;
+export interface Observer {
   onReturn: (value: unknown) => void;
   onThrow?: (thrown: unknown) => void;
 }
 
 /** Tells what a tool's function returned, also when it is a generator that LangChain drains later. */
-export async function observe(proceed: () => unknown, progress: Progress): Promise<unknown> {
+export async function observe(proceed: () => unknown, observer: Observer): Promise<unknown> {
   try {
     const returned = await proceed();
-    if (isGenerator(returned)) return observedItems(returned, progress);
-    progress.onReturn(returned);
+    if (isGenerator(returned)) return observedItems(returned, observer);
+    observer.onReturn(returned);
     return returned;
   } catch (thrown) {
-    progress.onThrow?.(thrown);
+    observer.onThrow?.(thrown);
     throw thrown;
   }
 }
 
-async function* observedItems(generator: Generator, progress: Progress): AsyncGenerator {
+async function* observedItems(generator: Generator, observer: Observer): AsyncGenerator {
   try {
     let item = await generator.next();
     while (!item.done) {
-      progress.onYield?.(item.value);
       yield item.value;
       item = await generator.next();
     }
-    progress.onReturn(item.value);
+    observer.onReturn(item.value);
     return item.value;
   } catch (thrown) {
-    progress.onThrow?.(thrown);
+    observer.onThrow?.(thrown);
     throw thrown;
   } finally {
     await generator.return?.(undefined);

@@ -3,31 +3,28 @@
  *
  * LangChain's own conversion shows the output view (a field with a default is required), throws
  * on dates and maps, and forbids unknown keys that zod merely drops. A client that trusts such a
- * schema is wrong, so the conversion here is ours: input view, nothing unrepresentable, and a
- * root that is an object, because MCP requires one.
+ * schema is wrong, so the conversion here is ours: input view, nothing unrepresentable, the dialect
+ * declared, and a root that is an object, because MCP requires one.
  */
-import { toJSONSchema } from "zod";
-import { zodToJsonSchema } from "zod-to-json-schema";
 import { TwintrackError } from "../core/error.ts";
-import { isJsonObject, type JsonObject } from "../core/json.ts";
-
-type View = "input" | "output";
-
-interface Zod4Definition {
-  type: string;
-  coerce?: boolean;
-  keyType?: Zod4Schema;
-  valueType?: Zod4Schema;
-}
-
-type Zod4Schema = Parameters<typeof toJSONSchema>[0] & { _zod: { def: Zod4Definition } };
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { isZod3, isZod4 } from "./zod.ts";
+import { fromZod3, fromZod4, type View } from "./zod-schema.ts";
 
 interface StandardJsonSchema {
   "~standard": { jsonSchema: Record<View, (options: { target: string }) => unknown> };
 }
 
+const DRAFT_2020_12 = "https://json-schema.org/draft/2020-12/schema";
+const DRAFT_7 = "http://json-schema.org/draft-07/schema#";
+
 /** What MCP wants for a tool without parameters. */
-const NO_PARAMETERS: JsonObject = { type: "object", properties: {}, additionalProperties: false };
+const NO_PARAMETERS: JsonObject = {
+  $schema: DRAFT_2020_12,
+  type: "object",
+  properties: {},
+  additionalProperties: false,
+};
 
 /**
  * The JSON Schema of a tool's arguments; its root has `type: "object"`.
@@ -39,31 +36,45 @@ export function inputSchemaOf(schema: unknown): JsonObject {
   return withObjectRoot(convert(schema, "input"));
 }
 
+/**
+ * The arguments of a tool that takes one text, as LangChain passes it on: under `input`.
+ *
+ * LangChain replaces the author's schema of a string tool by one for any string, and the author's
+ * own bounds are lost; where the author's schema is still known, it is what callers are told.
+ * Undefined when it admits more than text.
+ */
+export function textInputSchemaOf(schema: unknown): JsonObject | undefined {
+  const { $schema = DRAFT_2020_12, ...input } = convert(schema, "input");
+  if (!admitsOnlyText(input)) return undefined;
+  const optional = "default" in input;
+  return {
+    $schema,
+    type: "object",
+    properties: { input },
+    ...(optional ? {} : { required: ["input"] }),
+  };
+}
+
+function admitsOnlyText({ type, enum: values, const: value }: JsonObject): boolean {
+  if (type !== undefined) return type === "string";
+  if (Array.isArray(values)) return values.every((one) => typeof one === "string");
+  return typeof value === "string";
+}
+
 /** The JSON Schema of what a tool returns; any root is legal. */
 export function outputSchemaOf(schema: unknown): JsonObject {
   return convert(schema, "output");
 }
 
-function isZod4(schema: unknown): schema is Zod4Schema {
-  return isRecord(schema) && isRecord(schema._zod) && "def" in schema._zod;
-}
-
-function isZod3(schema: unknown): boolean {
-  if (!isRecord(schema) || "_zod" in schema) return false;
-  return isRecord(schema._def) && "typeName" in schema._def;
-}
-
 function convert(schema: unknown, view: View): JsonObject {
   try {
     const value = plainCopy(rawSchema(schema, view));
-    if (isJsonObject(value)) return value;
+    if (isJsonObject(value)) return withDialect(value);
   } catch (cause) {
     throw new TwintrackError(
       "TOOL_UNSUPPORTED",
       `Its schema has no JSON Schema form: ${String(cause)}`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
   throw new TwintrackError(
@@ -73,7 +84,7 @@ function convert(schema: unknown, view: View): JsonObject {
 }
 
 function rawSchema(schema: unknown, view: View): unknown {
-  if (isZod4(schema)) return fromZod4(schema, view);
+  if (isZod4(schema)) return fromZod4(schema as unknown as Parameters<typeof fromZod4>[0], view);
   if (isZod3(schema)) return fromZod3(schema, view);
   if (isStandardJsonSchema(schema)) {
     return schema["~standard"].jsonSchema[view]({ target: "draft-2020-12" });
@@ -87,54 +98,18 @@ function plainCopy(schema: unknown): unknown {
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-function fromZod4(schema: Zod4Schema, view: View): unknown {
-  return toJSONSchema(schema, {
-    io: view,
-    target: "draft-2020-12",
-    unrepresentable: "any",
-    override: ({ zodSchema, jsonSchema }) => {
-      const { def } = (zodSchema as unknown as Zod4Schema)._zod;
-      Object.assign(jsonSchema, wireForm(def, view));
-    },
-  });
+/** Readers differ in what they take a schema without a dialect for, so ours always name it. */
+function withDialect(schema: JsonObject): JsonObject {
+  if (typeof schema.$schema === "string") return schema;
+  return { $schema: hasOlderKeyword(schema) ? DRAFT_7 : DRAFT_2020_12, ...schema };
 }
 
-/** How values without a JSON form travel: the forms zod 3's converter has always used. */
-function wireForm(def: Zod4Definition, view: View): object {
-  switch (def.type) {
-    case "date":
-      return def.coerce ? { type: "string" } : { type: "string", format: "date-time" };
-    case "bigint":
-      return def.coerce ? { type: ["integer", "string"] } : { type: "integer", format: "int64" };
-    case "set":
-      return { type: "array", uniqueItems: true, items: nested(def.valueType, view) };
-    case "map":
-      return {
-        type: "array",
-        items: pairOf(nested(def.keyType, view), nested(def.valueType, view)),
-      };
-    default:
-      return {};
-  }
-}
-
-function pairOf(key: unknown, value: unknown): object {
-  return { type: "array", prefixItems: [key, value], minItems: 2, maxItems: 2 };
-}
-
-function nested(schema: Zod4Schema | undefined, view: View): unknown {
-  if (!schema) return {};
-  const { $schema: _dialect, ...rest } = fromZod4(schema, view) as JsonObject;
-  return rest;
-}
-
-function fromZod3(schema: unknown, view: View): unknown {
-  return zodToJsonSchema(schema as Parameters<typeof zodToJsonSchema>[0], {
-    pipeStrategy: view,
-    effectStrategy: view === "input" ? "input" : "any",
-    // "strict": only `.strict()` forbids unknown keys; a plain object drops them and says so.
-    removeAdditionalStrategy: "strict",
-  });
+/** Keywords that 2020-12 dropped or reads differently: tuples were `items`. */
+function hasOlderKeyword(value: JsonValue): boolean {
+  if (Array.isArray(value)) return value.some(hasOlderKeyword);
+  if (!isJsonObject(value)) return false;
+  if (Array.isArray(value.items) || "additionalItems" in value) return true;
+  return Object.values(value).some(hasOlderKeyword);
 }
 
 function withObjectRoot(schema: JsonObject): JsonObject {

@@ -12,6 +12,8 @@ export interface ToolObject {
   outputSchema?: unknown;
   responseFormat?: string;
   metadata?: Record<string, unknown>;
+  /** What the constructor was given; LangChain keeps an author's string schema nowhere else. */
+  lc_kwargs?: { schema?: unknown };
   invoke(input: unknown, config?: object): Promise<unknown>;
   /** Present on everything that descends from `StructuredTool`; a runnable made a tool has none. */
   _call?(args: unknown, runManager?: unknown, config?: unknown): unknown;
@@ -33,7 +35,17 @@ export function shapeOf(value: unknown): Shape {
   if (isTool(fields)) return { kind: "tool", tool: fields as unknown as ToolObject };
   if (typeof fields.getTools === "function") return group(fields.getTools.call(value));
   if (Array.isArray(fields.tools)) return group(fields.tools);
-  return notCallable(fields) ?? { kind: "group", members: Object.values(fields) };
+  return notCallable(fields) ?? recordOf(fields);
+}
+
+/** A record or a module of tools; of any other object nobody knows which members are tools. */
+function recordOf(fields: Record<string, unknown>): Shape {
+  const prototype: unknown = Object.getPrototypeOf(fields);
+  if (prototype === Object.prototype || prototype === null) {
+    return { kind: "group", members: Object.values(fields) };
+  }
+  const name = fields.constructor?.name;
+  return unsupported(name, `It is an object of class ${name || "(unnamed)"} and not a tool.`);
 }
 
 const PLAIN_FUNCTION =

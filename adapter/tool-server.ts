@@ -33,5 +33,7 @@ export interface UnsupportedTool {
 export interface ToolServer extends ToolPort {
   listTools(): Promise<Contract[]>;
   unsupported(): Promise<UnsupportedTool[]>;
+  /** Calls the listener after the list became another one; a server without it never changes. */
+  onListChanged?(listener: () => void): () => void;
   close(): Promise<void>;
 }

@@ -27,6 +27,8 @@ export interface ToolCallOptions {
   onProgress?: (progress: { progress: number; total?: number; message?: string }) => void;
   /** Values for arguments that the host fills (runtime, state, store); never taken from the caller. */
   inject?: Readonly<Record<string, unknown>>;
+  /** Told to the tool beside its arguments, and never to the model: trace context, a tenant. */
+  metadata?: Readonly<Record<string, unknown>>;
 }
 
 export interface ToolPort {

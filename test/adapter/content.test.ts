@@ -112,35 +112,158 @@ test.each([
 });
 
 test.each([
+  ["an empty list", [], { type: "text", text: "[]" }],
+  ["a list of texts", ["a", "b"], { type: "text", text: '["a","b"]' }],
+])("%s is no content of its own, but data", (_, list, expected) => {
+  expect(returned(list, list).content).toEqual([expected]);
+});
+
+const PDF = { mimeType: "application/pdf" };
+const blob = (uri: string) => ({ type: "resource", resource: { uri, blob: "AAAA", ...PDF } });
+const link = (uri: string, name: string) => ({ type: "resource_link", uri, name, ...PDF });
+const text = (words: string) => ({ type: "text", text: words });
+
+test.each([
   [
-    "audio",
+    "OpenAI audio",
     { type: "input_audio", input_audio: { data: "AAAA", format: "mp3" } },
     { type: "audio", data: "AAAA", mimeType: "audio/mp3" },
   ],
   [
-    "a file at an address",
-    { type: "file", url: "https://example.com/a.pdf", mimeType: "application/pdf" },
+    "an OpenAI file",
+    {
+      type: "file",
+      file: { filename: "a b.pdf", file_data: "data:application/pdf;base64,AAAA" },
+    },
+    blob("attachment:a%20b.pdf"),
+  ],
+  [
+    "an OpenAI file by id",
+    { type: "file", file: { file_id: "file-1" } },
+    {
+      ...text("file file-1"),
+      _meta: { fileId: "file-1", mimeType: "application/octet-stream" },
+    },
+  ],
+  [
+    "an image at an address",
+    { type: "image_url", image_url: "https://example.com/a.png" },
     {
       type: "resource_link",
-      uri: "https://example.com/a.pdf",
-      name: "file",
-      mimeType: "application/pdf",
+      uri: "https://example.com/a.png",
+      name: "image",
+      mimeType: "image/png",
     },
   ],
   [
-    "a file with bytes",
-    { type: "file", data: "AAAA", mimeType: "application/pdf" },
+    "an Anthropic document",
+    { type: "document", source: { type: "base64", media_type: "application/pdf", data: "AAAA" } },
+    blob("attachment:document"),
+  ],
+  [
+    "an Anthropic document at an address",
+    {
+      type: "document",
+      title: "Terms",
+      source: { type: "url", url: "https://example.com/a.pdf", media_type: "application/pdf" },
+    },
+    link("https://example.com/a.pdf", "Terms"),
+  ],
+  [
+    "an Anthropic document of text",
+    { type: "document", source: { type: "text", media_type: "text/plain", data: "hello" } },
+    text("hello"),
+  ],
+  [
+    "an Anthropic document of blocks",
+    { type: "document", source: { type: "content", content: [text("a"), text("b")] } },
+    text("a\nb"),
+  ],
+  [
+    "an Anthropic search result",
+    {
+      type: "search_result",
+      source: "https://example.com",
+      title: "Example",
+      content: [text("found")],
+    },
     {
       type: "resource",
-      resource: { uri: "attachment:file", blob: "AAAA", mimeType: "application/pdf" },
+      resource: { uri: "https://example.com", text: "found", mimeType: "text/plain" },
     },
   ],
-  ["plain text", { type: "text-plain", text: "hello" }, { type: "text", text: "hello" }],
   [
-    "a block nobody knows",
-    { type: "json", json: { a: 1 } },
-    { type: "text", text: '{"type":"json","json":{"a":1}}' },
+    "a LangChain v0 file",
+    { type: "file", source_type: "url", url: "https://example.com/a.pdf", mime_type: PDF.mimeType },
+    link("https://example.com/a.pdf", "file"),
   ],
+  [
+    "a LangChain v0 file of text",
+    { type: "file", source_type: "text", text: "hello", mime_type: "text/plain" },
+    text("hello"),
+  ],
+  [
+    "a LangChain v0 image by id",
+    { type: "image", source_type: "id", id: "img-1", mime_type: "image/png" },
+    { ...text("image img-1"), _meta: { fileId: "img-1", mimeType: "image/png" } },
+  ],
+  [
+    "a LangChain v1 file at an address",
+    { type: "file", url: "https://example.com/a.pdf", ...PDF },
+    link("https://example.com/a.pdf", "file"),
+  ],
+  ["a LangChain v1 file", { type: "file", data: "AAAA", ...PDF }, blob("attachment:file")],
+  [
+    "LangChain v1 bytes",
+    { type: "video", data: new Uint8Array([0, 0, 0]), mimeType: "video/mp4" },
+    {
+      type: "resource",
+      resource: { uri: "attachment:video", blob: "AAAA", mimeType: "video/mp4" },
+    },
+  ],
+  [
+    "a part of a larger buffer",
+    { type: "image", data: new Uint8Array([9, 0, 0, 0, 9]).subarray(1, 4), mimeType: "image/png" },
+    { type: "image", data: "AAAA", mimeType: "image/png" },
+  ],
+  [
+    "a LangChain v1 file by id",
+    { type: "file", fileId: "f-1", ...PDF },
+    { ...text("file f-1"), _meta: { fileId: "f-1", ...PDF } },
+  ],
+  ["LangChain v1 text", { type: "text-plain", text: "hello" }, text("hello")],
+  [
+    "a Python v1 image, in the alphabet for addresses",
+    { type: "image", base64: "-_-_", mime_type: "image/gif" },
+    { type: "image", data: "+/+/", mimeType: "image/gif" },
+  ],
+  [
+    "an address that holds its bytes as text",
+    { type: "file", url: "data:text/plain,h%C3%A9" },
+    {
+      type: "resource",
+      resource: { uri: "attachment:file", blob: "aMOp", mimeType: "text/plain" },
+    },
+  ],
+  ["Bedrock's JSON", { type: "json", json: { a: 1 } }, text('{"a":1}')],
+  ["Python's own block", { type: "non_standard", value: { a: 1 } }, text('{"a":1}')],
+  [
+    "a resource of MCP",
+    { type: "resource", resource: { uri: "test://a", text: "a" } },
+    { type: "resource", resource: { uri: "test://a", text: "a" } },
+  ],
+  [
+    "a link of MCP",
+    { type: "resource_link", uri: "test://a", name: "a", size: 1 },
+    { type: "resource_link", uri: "test://a", name: "a", size: 1 },
+  ],
+  [
+    "a text with annotations of MCP",
+    { ...text("a"), annotations: { audience: ["user"] } },
+    { ...text("a"), annotations: { audience: ["user"] } },
+  ],
+  ["a text with citations", { ...text("a"), annotations: [{ url: "x" }] }, text("a")],
+  ["a block nobody knows", { type: "chart", points: 3 }, text('{"type":"chart","points":3}')],
 ])("%s becomes its MCP block", (_, block, expected) => {
   expect(returned([block], [block]).content).toEqual([expected]);
 });

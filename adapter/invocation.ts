@@ -1,0 +1,125 @@
+/** One call of a LangChain tool in this process: through `invoke`, with the raw value kept. */
+import { TwintrackError } from "../core/error.ts";
+import { isJsonObject, type JsonValue, toJson } from "../core/json.ts";
+import type { ToolCallOptions, ToolResult } from "../core/tool.ts";
+import type { CommandPolicy } from "./command.ts";
+import { errorResult, toolResult } from "./content.ts";
+import { withinLimits } from "./deadline.ts";
+import { derive, type Generator, isGenerator } from "./derive.ts";
+import { runAsPort } from "./interception.ts";
+import type { KnownTool } from "./listing.ts";
+
+let callCount = 0;
+
+/** What happens during one call that its result has to tell. */
+interface Call {
+  raw?: unknown;
+  signal?: AbortSignal | undefined;
+  onItem?: ((item: unknown) => void) | undefined;
+}
+
+/** A call that could not be made, or was given up, is an error; what the tool threw is a result. */
+export async function invokeTool(
+  known: KnownTool,
+  args: JsonValue,
+  options: ToolCallOptions,
+  commands: CommandPolicy,
+): Promise<ToolResult> {
+  const startedAt = performance.now();
+  const { tool } = known;
+  const call: Call = { onItem: itemsAsProgress(options.onProgress) };
+  const observed = tool._call ? derive(tool, around(call)) : tool;
+  const id = `twintrack-${++callCount}`;
+  const input = envelope(known, id, args);
+  try {
+    const output = await withinLimits(tool.name, options, (signal) => {
+      call.signal = signal;
+      return runAsPort(() => observed.invoke(input, configOf(id, call, options)));
+    });
+    const raw = "raw" in call ? call.raw : output;
+    return toolResult({ output, raw, durationMs: performance.now() - startedAt, commands });
+  } catch (thrown) {
+    if (thrown instanceof TwintrackError) throw thrown;
+    return errorResult(thrown, performance.now() - startedAt);
+  }
+}
+
+/** What LangChain calls the runtime: a graph's tool node gives its tools the same members. */
+function configOf(id: string, { signal, onItem }: Call, options: ToolCallOptions): object {
+  const { inject, metadata } = options;
+  return {
+    ...(onItem && { writer: onItem }),
+    ...inject,
+    ...(metadata && { metadata: { ...(inject?.metadata as object), ...metadata } }),
+    toolCallId: id,
+    ...(signal && { signal }),
+  };
+}
+
+function around(call: Call) {
+  return async (_args: unknown, proceed: () => unknown, runManager: unknown) => {
+    const returned = await proceed();
+    call.raw = isGenerator(returned) ? await drained(returned, call, runManager) : returned;
+    return call.raw;
+  };
+}
+
+interface ToolEvents {
+  handleToolEvent?(item: unknown): Promise<void>;
+}
+
+/** Here and not by LangChain, whose 0.x would return the generator itself. */
+async function drained(
+  generator: Generator,
+  { signal, onItem }: Call,
+  runManager: unknown,
+): Promise<unknown> {
+  const events = runManager as ToolEvents | undefined;
+  try {
+    let item = await generator.next();
+    while (!item.done) {
+      signal?.throwIfAborted();
+      onItem?.(item.value);
+      await events?.handleToolEvent?.(item.value);
+      item = await generator.next();
+    }
+    return item.value;
+  } finally {
+    await generator.return?.(undefined);
+  }
+}
+
+function itemsAsProgress(onProgress: ToolCallOptions["onProgress"]) {
+  if (!onProgress) return undefined;
+  let progress = 0;
+  return (item: unknown) => onProgress({ progress: ++progress, message: textOf(item) });
+}
+
+function textOf(item: unknown): string {
+  if (typeof item === "string") return item;
+  try {
+    return JSON.stringify(toJson(item).value);
+  } catch {
+    return String(item);
+  }
+}
+
+/**
+ * LangChain keeps artifact and status, and validates a runnable's arguments, only for a tool call.
+ *
+ * It also takes any arguments of the form `{ type: "tool_call", args }` for such a call, once more
+ * on the way to the tool. Those are wrapped twice, so that the caller's object stays an argument.
+ */
+function envelope({ tool, revive }: KnownTool, id: string, args: JsonValue): object {
+  const given = toJson(args ?? {}).value;
+  // A bare text is the one argument of a tool that takes text.
+  const copy = typeof given === "string" ? { input: given } : given;
+  const wrapped = {
+    type: "tool_call",
+    id,
+    name: tool.name,
+    args: revive ? revive(copy) : copy,
+  };
+  const smuggles = tool._call && isJsonObject(copy) && copy.type === "tool_call";
+  return smuggles ? { ...wrapped, args: wrapped } : wrapped;
+}
