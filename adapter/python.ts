@@ -4,6 +4,7 @@ import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "..
 import type { ToolResult } from "../core/tool.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
 import type { PythonChild } from "./child.ts";
+import { PythonStarter } from "./starter.ts";
 import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
 import { type PythonOptions, PythonWorkers } from "./workers.ts";
 
@@ -96,6 +97,21 @@ export function pythonChain(options: PythonOptions): LegacyChain {
       await Promise.all([live.close(), shadow.close()]);
     },
   };
+}
+
+/**
+ * Starts `target` once and tells what runs it: `python`, `executable`, `langchain-core`, `protocol`, …
+ *
+ * @throws {TwintrackError} `PYTHON_UNAVAILABLE` with the reason and a remedy.
+ */
+export async function pythonVersions(
+  options: PythonOptions,
+  kind: "tools" | "chain",
+): Promise<JsonObject> {
+  const args = kind === "chain" ? ["--chain", ...targetsOf(options)] : targetsOf(options);
+  const child = await new PythonStarter({ ...options, args }).start();
+  await child.close();
+  return child.versions;
 }
 
 function targetsOf({ target }: PythonOptions): string[] {
