@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { expect, vi } from "vitest";
+import { seeded } from "../../fixtures/seeded.ts";
 import { type Books, books } from "../../harness/store/books.ts";
 import type { Database } from "../../harness/store/database.ts";
 import { isAlive } from "../../harness/store/lock.ts";
@@ -220,17 +221,6 @@ function readSink(file: string): Effect[] {
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, "utf8").trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line) as Effect);
-}
-
-/** mulberry32: small, and the same everywhere. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** `TWINTRACK_SEED` repeats a run that failed. */
