@@ -3,16 +3,17 @@ from typing import Any
 
 import pytest
 
-from twintrack_bridge.call import META_KEY, call_tool
+from twintrack_bridge.call import Call, call_on_loop
 from twintrack_bridge.contract import bridge
 from twintrack_bridge.errors import RequestError
 from twintrack_bridge.loading import load_tools
+from twintrack_bridge.result import META_KEY
 
 BY_NAME = {b.contract.original_name: b for b in bridge(load_tools(["shapes:ALL"]))[0]}
 
 
 def call(name: str, inject: dict[str, Any] | None = None, /, **args: Any) -> dict[str, Any]:
-    return asyncio.run(call_tool(BY_NAME[name], args, inject or {}, lambda _done, _text: None))
+    return asyncio.run(call_on_loop(BY_NAME[name], Call(args, inject or {})))
 
 
 def raw(result: dict[str, Any]) -> Any:
@@ -155,7 +156,8 @@ def test_values_without_a_json_form_are_converted_and_reported() -> None:
 
 def test_each_item_of_a_generator_is_progress() -> None:
     seen: list[tuple[int, str]] = []
-    asyncio.run(call_tool(BY_NAME["counting"], {"upto": 2}, {}, lambda n, t: seen.append((n, t))))
+    call = Call({"upto": 2}, progress=lambda n, t: seen.append((n, t)))
+    asyncio.run(call_on_loop(BY_NAME["counting"], call))
     assert seen == [(1, "0"), (2, "1")]
 
 

@@ -56,11 +56,13 @@ def test_a_legacy_tool_takes_one_string() -> None:
 
 
 def test_a_dict_schema_goes_through_unchanged() -> None:
-    assert schema("from_dict") == shapes.from_dict.args_schema
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    assert schema("from_dict") == dialect | shapes.from_dict.args_schema
 
 
 def test_a_tool_without_arguments_admits_none() -> None:
     assert schema("no_arguments") == {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
         "properties": {},
         "additionalProperties": False,
@@ -87,9 +89,17 @@ def test_a_concrete_return_annotation_is_the_output_schema(name: str, fields: se
     assert set(output["properties"]) == fields
 
 
-@pytest.mark.parametrize("name", ["add", "fails", "odd_values", "place_order", "subclass"])
-def test_an_annotation_that_is_no_object_gives_no_output_schema(name: str) -> None:
+@pytest.mark.parametrize("name", ["fails", "odd_values", "place_order"])
+def test_an_annotation_that_says_nothing_gives_no_output_schema(name: str) -> None:
     assert BY_NAME[name].contract.output_schema is None
+
+
+def test_before_2026_an_output_schema_that_is_no_object_is_only_told_beside_the_contract() -> None:
+    contract = BY_NAME["subclass"].contract
+    listed, modern = contract.as_mcp(), contract.as_mcp(any_output=True)
+    assert "outputSchema" not in listed
+    assert listed["_meta"]["twintrack/contract"]["outputSchema"]["type"] == "array"
+    assert modern["outputSchema"]["items"] == {"type": "string"}
 
 
 def test_what_cannot_be_bridged_is_listed_with_its_reason_and_hides_nothing() -> None:

@@ -1,23 +1,25 @@
-"""The process: divert descriptors, import the user's code, serve until stdin ends."""
+"""The process: divert descriptors, import the user's code, serve until stdin ends.
+
+Nothing is imported before it is needed: what a user waits for at the start is their own code.
+"""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import os
-import signal
 import sys
 import threading
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from .contract import bridge
+from .engine import Engine
 from .errors import TargetInvalid
-from .loading import load_object, load_tools
-from .pool import Pool
-from .server import Server
-from .wire import FrameWriter, divert_descriptors, read_frames
+from .loading import load_object
+from .outbox import Outbox
+from .server import Offer, Server
+from .wire import MAX_FRAME_BYTES, divert_descriptors, read_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: After stdin has ended: for running tasks, for queued answers, and in all, whatever happens.
 _CANCEL_S = 0.5
@@ -30,6 +32,8 @@ _EXIT_LANGCHAIN_MISSING = 3
 #: Deep but legal values need more frames than Python allows by default.
 _RECURSION_LIMIT = 10_000
 
+_MAX_RESULT_BYTES = 16 * 1024 * 1024
+
 
 def main() -> NoReturn:
     """Run the bridge; never returns."""
@@ -37,39 +41,91 @@ def main() -> NoReturn:
     private_in, private_out = divert_descriptors()
     sys.setrecursionlimit(_RECURSION_LIMIT)
     try:
-        import_module("langchain_core.tools")
-    except ImportError as error:
-        _give_up(_EXIT_LANGCHAIN_MISSING, f"langchain-core is not in {sys.executable}: {error}")
-    try:
-        tools, unsupported = bridge(load_tools(options.tools))
-        chain = load_object(options.chain) if options.chain else None
+        offer = _load(options)
     except TargetInvalid as error:
         _give_up(_EXIT_TARGET_INVALID, str(error))
-    writer = FrameWriter(private_out)
-    server = Server(tools, unsupported, chain, writer)
-    asyncio.set_event_loop(loop := asyncio.new_event_loop())
-    loop.set_default_executor(Pool(options.threads, thread_name_prefix="twintrack-tool"))
+    engine = Engine(options.threads)
+    outbox = Outbox(private_out)
+    server = Server(offer, engine, outbox, options.max_result_bytes)
+    _listen_for_reload(server, options)
     threading.Thread(
-        target=_read, args=(loop, server, private_in), daemon=True, name="twintrack-reader"
+        target=_read,
+        args=(engine, server, private_in, options.max_frame_bytes),
+        daemon=True,
+        name="twintrack-reader",
     ).start()
-    _serve(loop)
-    _end(loop, server, writer)
+    engine.run()
+    _end(engine, server, outbox)
 
 
 def _options(arguments: Sequence[str]) -> Any:
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="python -m twintrack_bridge",
-        description="Serve LangChain tools, and optionally a chain, over MCP on stdio.",
+        description="Serve LangChain tools, and optionally a chain, over MCP on stdio. "
+        "SIGHUP loads the tools again.",
     )
     parser.add_argument("tools", nargs="*", metavar="package.module:attribute")
     parser.add_argument("--chain", metavar="package.module:attribute")
+    parser.add_argument(
+        "--inject",
+        metavar="package.module:attribute",
+        help="gives injected arguments: a mapping by name, or a function of tool and argument",
+    )
     parser.add_argument("--threads", type=int, default=32, help="for sync tools (default 32)")
+    parser.add_argument("--max-frame-bytes", type=int, default=MAX_FRAME_BYTES)
+    parser.add_argument("--max-result-bytes", type=int, default=_MAX_RESULT_BYTES)
     options = parser.parse_args(arguments)
     if not options.tools and not options.chain:
         parser.error("name at least one package.module:attribute, or --chain")
-    if options.threads < 1:
-        parser.error("--threads must be at least 1")
+    for name in ("threads", "max_frame_bytes", "max_result_bytes"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
     return options
+
+
+def _load(options: Any) -> Offer:
+    """Import what the options name.
+
+    Raises:
+        TargetInvalid: something cannot be imported or found.
+    """
+    chain = load_object(options.chain) if options.chain else None
+    if not options.tools:
+        return Offer(chain=chain)
+    try:
+        import_module("langchain_core.tools")
+    except ImportError as error:
+        _give_up(_EXIT_LANGCHAIN_MISSING, f"langchain-core is not in {sys.executable}: {error}")
+    from .binding import Binding
+    from .contract import bridge
+    from .loading import load_tools
+
+    binding = Binding(load_object(options.inject) if options.inject else None)
+    tools, unsupported = bridge(load_tools(options.tools), binding.binds)
+    return Offer(chain=chain, tools=tools, unsupported=unsupported, binding=binding)
+
+
+def _listen_for_reload(server: Server, options: Any) -> None:
+    import signal
+
+    if hasattr(signal, "SIGHUP") and options.tools:
+        # Not in the handler itself: importing takes locks that the interrupted code may hold.
+        signal.signal(
+            signal.SIGHUP,
+            lambda *_: threading.Thread(target=_reload, args=(server, options)).start(),
+        )
+
+
+def _reload(server: Server, options: Any) -> None:
+    from .loading import forget
+
+    try:
+        forget([*options.tools, *filter(None, (options.chain, options.inject))])
+        server.replace(_load(options))
+    except TargetInvalid as error:
+        sys.stderr.write(f"twintrack_bridge: not reloaded, the tools stay as they were: {error}\n")
 
 
 def _give_up(exit_code: int, message: str) -> NoReturn:
@@ -78,39 +134,32 @@ def _give_up(exit_code: int, message: str) -> NoReturn:
     os._exit(exit_code)  # Threads that the user's module started must not keep the process.
 
 
-def _read(loop: asyncio.AbstractEventLoop, server: Server, descriptor: int) -> None:
+def _read(engine: Engine, server: Server, descriptor: int, limit: int) -> None:
     try:
-        read_frames(descriptor, lambda frame: _hand_over(loop, server, frame))
+        read_frames(descriptor, limit, server.receive)
     except OSError:
         pass  # The other side is gone; the same as the end of the stream.
     finally:
         # Also when the loop is blocked by a tool that never gives it back.
         threading.Timer(_EXIT_S, os._exit, (0,)).start()
-        loop.call_soon_threadsafe(loop.stop)
+        engine.stop()
 
 
-def _hand_over(loop: asyncio.AbstractEventLoop, server: Server, frame: Any) -> None:
-    loop.call_soon_threadsafe(server.receive, frame)
+def _end(engine: Engine, server: Server, outbox: Outbox) -> NoReturn:
+    server.stop()
+    if (loop := engine.started_loop()) is not None:
+        import asyncio
 
-
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    while True:
         try:
-            loop.run_forever()
-            return
-        except SystemExit:
-            continue  # A task that a tool started called sys.exit(); the others go on.
-        except KeyboardInterrupt:
-            return
-
-
-def _end(loop: asyncio.AbstractEventLoop, server: Server, writer: FrameWriter) -> NoReturn:
-    try:
-        loop.run_until_complete(asyncio.wait_for(server.cancel_all(), _CANCEL_S))
-    except BaseException as error:
-        sys.stderr.write(f"twintrack_bridge: at exit: {error!r}\n")
-    writer.close(_FLUSH_S)
+            tasks = asyncio.all_tasks(loop)
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks, timeout=_CANCEL_S))
+        except BaseException as error:
+            sys.stderr.write(f"twintrack_bridge: at exit: {error!r}\n")
+    outbox.flush(_FLUSH_S)
     if os.name == "posix" and os.getpgrp() == os.getpid():
+        import signal
+
         # Child processes of tools would otherwise outlive us.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.killpg(0, signal.SIGTERM)

@@ -1,194 +1,266 @@
-"""One `tools/call`: LangChain's own way into the tool, and MCP's `CallToolResult` out of it.
+"""One `tools/call`: LangChain's own way into the tool.
 
-Always `ainvoke` with a ToolCall envelope: only then do artifact, status and content blocks
-survive, and arguments that look like an envelope cannot be mistaken for one. The raw return value
-is kept aside, because LangChain turns everything but strings and content blocks into text.
+Always with a ToolCall envelope: only then do artifact, status and content blocks survive, and
+arguments that look like an envelope cannot be mistaken for one. The raw return value is kept
+aside, because LangChain turns everything but strings and content blocks into text.
+
+A sync tool runs in a thread from beginning to end; a tool with code of its own for `await` runs on
+the event loop. Arguments that LangChain does not check itself (a dict schema, no schema) are
+checked against the contract, and a broken one takes LangChain's way of a broken argument.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
-import uuid
 from collections.abc import Awaitable, Callable
-from inspect import isasyncgen, isgenerator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache
+from inspect import isasyncgen, isawaitable, isgenerator
 from typing import Any
 
+from .binding import Binding, injected_values
 from .capture import CURRENT, Unobserved, observed
-from .content import text_block, to_content
 from .contract import Bridged
-from .errors import INVALID_PARAMS, RequestError, message_of, serialize_error
-from .injection import reserved_names
+from .injection import ById, refused_names
 from .loading import Tool
-from .value import Converted, JsonObject, to_json, to_text
+from .result import MISSING, failure, raw_to_json, result_of
+from .schema import synthetic_names
+from .signature import is_langchain_code, is_single_input
+from .value import JsonObject, to_json, to_text
+from .violation import violations
 
-META_KEY = "twintrack/result"
+__all__ = ["Call", "call_in_thread", "call_on_loop", "raw_to_json", "runs_in_thread"]
 
 #: Called with the number of items so far and the item's text.
 Progress = Callable[[int, str], None]
 
-_MISSING: Any = object()
+#: Gives the event loop, started if there is none yet.
+Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
-async def call_tool(
-    bridged: Bridged, args: JsonObject, inject: JsonObject, progress: Progress
-) -> JsonObject:
-    """Call a tool; whatever the tool does becomes a result.
+def _no_progress(_done: int, _text: str) -> None:
+    pass
+
+
+@dataclass
+class Call:
+    """What a caller asked for, and what its host adds."""
+
+    args: JsonObject
+    inject: JsonObject = field(default_factory=dict[str, Any])
+    #: What `--inject` gives.
+    binding: Binding | None = None
+    progress: Progress = _no_progress
+    #: W3C trace context; tools find it in their config's metadata.
+    trace: JsonObject = field(default_factory=dict[str, Any])
+    cancelled: bool = False
+
+
+def runs_in_thread(tool: Tool) -> bool:
+    """True when nothing of the tool's own code is async: then no event loop is in its way."""
+    if getattr(tool, "coroutine", None) is not None:
+        return False
+    return all(map(is_langchain_code, (tool.ainvoke, tool.arun, tool._arun)))
+
+
+def call_in_thread(bridged: Bridged, call: Call, loop: Loop) -> JsonObject:
+    """Call a sync tool in this thread; whatever the tool does becomes a result.
 
     Raises:
         RequestError: an argument that the host has to inject is not there, or is not injectable.
     """
-    _check_injection(bridged, inject)
-    started = time.perf_counter()
-    sent = sorted(args.keys() & reserved_names(bridged.tool))
-    if sent:
-        refusal = f"Argument {', '.join(sent)} is filled by the host and may not be sent"
-        return _failure(ValueError(refusal), started)
-    capture = _Capture(progress)
-    token = CURRENT.set(Unobserved())
-    try:
-        envelope = {
-            "type": "tool_call",
-            "id": f"call_{uuid.uuid4().hex}",
-            "name": bridged.tool.name,
-            "args": {**args, **inject},
-        }
-        message = await observed(bridged.tool, capture).ainvoke(envelope)
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # SystemExit in a tool is the tool's failure, not our end.
-        return _failure(error, started)
-    finally:
-        CURRENT.reset(token)
-    return _result(bridged.tool, message, capture.raw, started)
+    prepared = _prepare(bridged, call, loop)
+    if isinstance(prepared, dict):
+        return prepared
+    with prepared:
+        try:
+            message = _twin(ById(bridged.tool)).invoke(prepared.envelope, prepared.config)
+        except BaseException as error:  # SystemExit in a tool is the tool's failure, not our end.
+            return failure(bridged.tool, error, prepared.started)
+    return result_of(bridged.tool, message, prepared.raw, prepared.started)
 
 
-def _check_injection(bridged: Bridged, inject: JsonObject) -> None:
-    known = {injected.name for injected in bridged.contract.injected}
-    missing = [i.name for i in bridged.contract.injected if i.required and i.name not in inject]
-    unknown = sorted(inject.keys() - known)
-    if missing:
-        raise RequestError(
-            INVALID_PARAMS,
-            f"{bridged.tool.name} needs the host to inject {', '.join(missing)}",
-            {"code": "TOOL_UNSUPPORTED"},
-        )
-    if unknown:
-        raise RequestError(
-            INVALID_PARAMS, f"{bridged.tool.name} has no injected argument {', '.join(unknown)}"
-        )
+async def call_on_loop(bridged: Bridged, call: Call) -> JsonObject:
+    """Call any tool from the event loop; otherwise like `call_in_thread`."""
+    prepared = _prepare(bridged, call, asyncio.get_running_loop)
+    if isinstance(prepared, dict):
+        return prepared
+    with prepared:
+        try:
+            message = await _twin(ById(bridged.tool)).ainvoke(prepared.envelope, prepared.config)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            return failure(bridged.tool, error, prepared.started)
+    return result_of(bridged.tool, message, prepared.raw, prepared.started)
 
 
-class _Capture:
-    """Keeps the raw return value; generators are read to their end, one progress per item."""
+class _Running:
+    """One call while it runs: what LangChain is given, and what the tool's body does."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.raw: Any = _MISSING
-        self._progress = progress
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, call: Call, loop: asyncio.AbstractEventLoop | None, get_loop: Loop) -> None:
+        self.started = time.perf_counter()
+        self.raw: Any = MISSING
+        self.envelope: JsonObject = {}
+        self.config: JsonObject = {"metadata": call.trace} if call.trace else {}
+        self._call = call
+        self._home = loop
+        self._get_loop = get_loop
+        self._items = 0
+        self._lock = threading.Lock()
 
-    def call(self, tool: Tool, body: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        value = body(*args, **kwargs)
+    def __enter__(self) -> None:
+        self._tokens = (_RUNNING.set(self), CURRENT.set(Unobserved()))
+
+    def __exit__(self, *_: object) -> None:
+        running, current = self._tokens
+        _RUNNING.reset(running)
+        CURRENT.reset(current)
+
+    def tell(self, item: Any) -> Any:
+        """Report an item as progress."""
+        text = item if isinstance(item, str) else to_text(to_json(item).value)
+        with self._lock:  # Progress has to rise, also when several threads report.
+            self._items += 1
+            self._call.progress(self._items, text)
+        return item
+
+    def finish(self, tool: Tool, value: Any) -> Any:
+        """Read to its end what came from a sync body."""
         if isgenerator(value):
-            value = [self._item(index, item) for index, item in enumerate(value)]
+            value = self._chosen(tool, *self._drain(value))
         elif isasyncgen(value):
-            # `_run` is in a thread of the pool here, so waiting for the loop is safe.
-            value = asyncio.run_coroutine_threadsafe(self._drain(value), self._loop).result()
+            value = self._chosen(tool, self._wait_for(self._adrain(value)), None)
+        elif isawaitable(value):
+            value = self._wait_for(_awaited(value))
         self.raw = value
         return value
+
+    async def afinish(self, tool: Tool, value: Any) -> Any:
+        """Read to its end what came from an async body."""
+        if isasyncgen(value):
+            value = self._chosen(tool, await self._adrain(value), None)
+        elif isgenerator(value):
+            value = self._chosen(tool, *await asyncio.to_thread(self._drain, value))
+        self.raw = value
+        return value
+
+    def _chosen(self, tool: Tool, items: list[Any], returned: Any) -> Any:
+        """A generator's result: what it returned, else the list of what it yielded.
+
+        Of a tool with an artifact the last item, because only that can be the pair it has to be.
+        """
+        if returned is not None:
+            return returned
+        wants_pair = getattr(tool, "response_format", "content") == "content_and_artifact"
+        return items[-1] if wants_pair and items else items
+
+    def _drain(self, items: Any) -> tuple[list[Any], Any]:
+        drained: list[Any] = []
+        while not self._call.cancelled:
+            try:
+                drained.append(self.tell(next(items)))
+            except StopIteration as end:
+                return drained, end.value
+        items.close()
+        raise InterruptedError("the call was cancelled")
+
+    async def _adrain(self, items: Any) -> list[Any]:
+        return [self.tell(item) async for item in items]
+
+    def _wait_for(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._home or self._get_loop()).result()
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value
+
+
+_RUNNING: ContextVar[_Running] = ContextVar("twintrack_call")
+
+
+class _ToRunning:
+    """The observer of all direct calls; which call it is, the context says."""
+
+    def call(self, tool: Tool, body: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        return _RUNNING.get().finish(tool, body(*args, **kwargs))
 
     async def acall(
         self, tool: Tool, body: Callable[..., Awaitable[Any]], args: Any, kwargs: Any
     ) -> Any:
-        value = await body(*args, **kwargs)
-        if isasyncgen(value):
-            value = await self._drain(value)
-        elif isgenerator(value):
-            value = await asyncio.to_thread(list, value)
-        self.raw = value
-        return value
-
-    async def _drain(self, items: Any) -> list[Any]:
-        drained: list[Any] = []
-        async for item in items:
-            drained.append(self._item(len(drained), item))
-        return drained
-
-    def _item(self, index: int, item: Any) -> Any:
-        text = item if isinstance(item, str) else to_text(to_json(item).value)
-        self._loop.call_soon_threadsafe(self._progress, index + 1, text)
-        return item
+        return await _RUNNING.get().afinish(tool, await body(*args, **kwargs))
 
 
-def _result(tool: Tool, message: Any, raw: Any, started: float) -> JsonObject:
-    if _is_command(message) or (
-        isinstance(message, list) and any(_is_command(item) for item in message)
-    ):
-        return _failure(
-            TypeError(f"{tool.name} returned a Command, which only a graph applies"), started
+def _prepare(bridged: Bridged, call: Call, get_loop: Loop) -> _Running | JsonObject:
+    """The call as LangChain wants it, or the result that refuses it."""
+    tool = bridged.tool
+    home = get_loop() if get_loop is asyncio.get_running_loop else None
+    running = _Running(call, home, get_loop)
+    call_id = f"call_{os.urandom(12).hex()}"
+    injected = (
+        injected_values(
+            bridged, call.inject, call.binding or Binding(), call_id, running.config, running.tell
         )
-    if raw is _MISSING:
-        raw = getattr(message, "content", message)  # The parser or a handler answered.
-    failed = getattr(message, "status", None) == "error"
-    converted = _raw_value(tool, raw)
-    meta = _meta(converted, started)
-    artifact = to_json(getattr(message, "artifact", None)).value
-    if artifact is not None:
-        meta["artifact"] = artifact
-    if failed:
-        content = to_content(getattr(message, "content", ""))
-        meta["error"] = {"name": "ToolException", "message": _text_of(content)}
-        return {"content": content, "isError": True, "_meta": {META_KEY: meta}}
-    body = _content_source(tool, raw)
-    result: JsonObject = {"content": to_content(body), "isError": False, "_meta": {META_KEY: meta}}
-    structured = artifact if _has_artifact(tool) else converted.value
-    if isinstance(structured, dict):
-        result["structuredContent"] = structured
-    return result
-
-
-def _content_source(tool: Tool, raw: Any) -> Any:
-    if hasattr(raw, "tool_call_id") and hasattr(raw, "content"):
-        return raw.content  # The tool built its own ToolMessage.
-    if _has_artifact(tool) and isinstance(raw, tuple) and len(raw) == 2:
-        return raw[0]
-    return raw
-
-
-def _raw_value(tool: Tool, raw: Any) -> Converted:
-    return raw_to_json(raw, has_artifact=_has_artifact(tool))
-
-
-def raw_to_json(raw: Any, *, has_artifact: bool) -> Converted:
-    """A tool's raw return value; the pair of content and artifact can be rebuilt from a list."""
-    if has_artifact and type(raw) is tuple and len(raw) == 2:
-        return to_json(list(raw))
-    return to_json(raw)
-
-
-def _has_artifact(tool: Tool) -> bool:
-    return getattr(tool, "response_format", "content") == "content_and_artifact"
-
-
-def _is_command(value: Any) -> bool:
-    return type(value).__name__ == "Command" and hasattr(value, "goto")
-
-
-def _failure(error: BaseException, started: float) -> JsonObject:
-    serialized = serialize_error(error)
-    text = message_of(error) or serialized["name"]
-    meta = {**_meta(Converted(None, lossy=False, floats=()), started), "error": serialized}
-    return {"content": [text_block(text)], "isError": True, "_meta": {META_KEY: meta}}
-
-
-def _meta(converted: Converted, started: float) -> JsonObject:
-    meta: JsonObject = {
-        "raw": converted.value,
-        "lossy": converted.lossy,
-        "durationMs": round((time.perf_counter() - started) * 1000, 3),
+        if bridged.injected or call.inject
+        else {}
+    )
+    if sent := sorted(call.args.keys() & refused_names(tool)):
+        refusal = f"Argument {', '.join(sent)} is filled by the host and may not be sent"
+        return failure(tool, ValueError(refusal), running.started)
+    args = call.args
+    if synthetic := args.keys() & synthetic_names(tool):
+        args = {name: value for name, value in args.items() if name not in synthetic}
+    running.envelope = {
+        "type": "tool_call",
+        "id": call_id,
+        "name": tool.name,
+        "args": {**args, **injected},
     }
-    return meta
+    return running
 
 
-def _text_of(content: list[JsonObject]) -> str:
-    return "\n".join(str(block["text"]) for block in content if block.get("type") == "text")
+@lru_cache(maxsize=512)
+def _twin(key: ById) -> Tool:
+    """The tool with its body observed and its arguments checked; made once."""
+    tool = key.tool
+    twin = observed(tool, _ToRunning())
+    if isinstance(tool.args_schema, dict) or (
+        tool.args_schema is None and not is_single_input(tool)
+    ):
+        object.__setattr__(twin, "_parse_input", _checked(tool, twin._parse_input))
+    return twin
+
+
+def _checked(tool: Tool, parse: Callable[..., Any]) -> Callable[..., Any]:
+    from .schema import input_schema
+
+    schema, hidden = input_schema(tool), refused_names(tool)
+
+    def parse_checked(given: Any, *rest: Any) -> Any:
+        if isinstance(given, dict):
+            shown = {name: value for name, value in given.items() if name not in hidden}
+            _refuse(tool, shown, violations(schema, shown))
+        return parse(given, *rest)
+
+    return parse_checked
+
+
+def _refuse(tool: Tool, args: JsonObject, broken: list[Any]) -> None:
+    """Raise pydantic's own error, which `handle_validation_error` knows."""
+    if not broken:
+        return
+    from pydantic_core import PydanticCustomError, ValidationError
+
+    errors: list[Any] = [
+        {
+            "type": PydanticCustomError("contract", "{problem}", {"problem": one.problem}),
+            "loc": one.path,
+            "input": args,
+        }
+        for one in broken
+    ]
+    raise ValidationError.from_exception_data(str(tool.name), errors)

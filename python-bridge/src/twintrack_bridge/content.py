@@ -60,8 +60,8 @@ def _block(item: Any) -> JsonObject:
     kind = item.get("type")
     if kind == "text":
         return text_block(str(item.get("text", "")))
-    if kind in ("resource", "resource_link") or (kind in ("image", "audio") and "mimeType" in item):
-        return to_json(item).value  # MCP's own.
+    if _is_mcp(kind, item):
+        return to_json(item).value
     if kind == "image_url":
         return _image_url(item)
     if kind == "input_audio":
@@ -70,6 +70,21 @@ def _block(item: Any) -> JsonObject:
     if kind in ("image", "audio", "video", "file", "document", "text-plain"):
         return _standard(str(kind), item)
     return text_block(to_text(to_json(item.get("json", item)).value))
+
+
+def _is_mcp(kind: Any, item: JsonObject) -> bool:
+    """MCP's own block, complete: an incomplete one would break the client."""
+    if kind == "resource":
+        held = item.get("resource")
+        return (
+            isinstance(held, dict)
+            and isinstance(held.get("uri"), str)
+            and (isinstance(held.get("text"), str) or isinstance(held.get("blob"), str))
+        )
+    if kind == "resource_link":
+        return isinstance(item.get("uri"), str) and isinstance(item.get("name"), str)
+    strings = (item.get("data"), item.get("mimeType"))
+    return kind in ("image", "audio") and all(isinstance(one, str) for one in strings)
 
 
 def _image_url(item: JsonObject) -> JsonObject:
@@ -84,7 +99,7 @@ def _standard(kind: str, item: JsonObject) -> JsonObject:
     fields: JsonObject = {**item, **source} if isinstance(source, dict) else item
     if isinstance(item.get("file"), dict):
         fields = {**item, **item["file"]}
-    mime = fields.get("mime_type") or fields.get("media_type")
+    mime = fields.get("mime_type") or fields.get("media_type") or fields.get("mimeType")
     data = fields.get("base64") or fields.get("data") or fields.get("file_data")
     if fields.get("source_type") == "text" or fields.get("type") == "text":
         return _text_resource(fields)

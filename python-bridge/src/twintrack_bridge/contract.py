@@ -1,29 +1,25 @@
-"""A tool's contract: its legal name and its input and output JSON Schema (2020-12).
-
-Not LangChain's `tool_call_schema`: it drops aliases that the parser insists on, publishes `*args`
-and `**kwargs` as ordinary properties, and gives a legacy `Tool` the schema of RunnableConfig.
-"""
+"""A tool's contract: its legal name, its schemas, and what its host has to fill."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from .errors import message_of
-from .injection import Injected, body_of, injected_arguments, reserved_names, type_hints
+from .injection import Injected, injected_arguments, reserved_names
 from .loading import Tool, Unsupported
-from .value import JsonObject, to_json
+from .schema import input_schema, output_schema
+from .signature import body_of, config_parameter, implementations, is_single_input, required_names
+from .value import JsonObject
 
 META_KEY = "twintrack/contract"
 
 _NAME_LENGTH = 64
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
-
-#: What pydantic calls the fields it makes for `*args`, `**kwargs` and positional-only parameters.
-_SYNTHETIC = ("v__args", "v__duplicate_kwargs", "v__positional_only")
 
 
 @dataclass(frozen=True)
@@ -37,8 +33,12 @@ class Contract:
     output_schema: JsonObject | None
     injected: list[Injected] = field(default_factory=list[Injected])
 
-    def as_mcp(self) -> JsonObject:
-        """The tool as an entry of MCP's `tools/list`."""
+    def as_mcp(self, *, any_output: bool = False) -> JsonObject:
+        """The tool as an entry of MCP's `tools/list`.
+
+        Before revision 2026-07-28 (`any_output`) the root of an output schema was an object;
+        another one is listed beside the contract, for a host that can use it.
+        """
         meta: JsonObject = {"originalName": self.original_name}
         needed = [{"name": i.name, "required": i.required} for i in self.injected]
         if needed:
@@ -50,8 +50,10 @@ class Contract:
             "inputSchema": self.input_schema,
             "_meta": {META_KEY: meta},
         }
-        if self.output_schema is not None:
-            listed["outputSchema"] = self.output_schema
+        output = self.output_schema
+        if output is not None:
+            is_object = output.get("type") == "object"
+            (listed if is_object or any_output else meta)["outputSchema"] = output
         return listed
 
 
@@ -61,9 +63,22 @@ class Bridged:
 
     tool: Tool
     contract: Contract
+    #: All of them, also those that `--inject` gives.
+    injected: list[Injected] = field(default_factory=list[Injected])
 
 
-def bridge(loaded: list[Tool | Unsupported]) -> tuple[list[Bridged], list[Unsupported]]:
+#: Whether the host's own Python code gives this argument of this tool.
+Binds = Callable[[str, str], bool]
+
+
+def binds_nothing(_tool: str, _argument: str) -> bool:
+    """There is no `--inject`."""
+    return False
+
+
+def bridge(
+    loaded: list[Tool | Unsupported], binds: Binds = binds_nothing
+) -> tuple[list[Bridged], list[Unsupported]]:
     """Contracts for all tools; what has none is returned with the reason."""
     bridged: list[Bridged] = []
     unsupported: list[Unsupported] = []
@@ -73,28 +88,31 @@ def bridge(loaded: list[Tool | Unsupported]) -> tuple[list[Bridged], list[Unsupp
             unsupported.append(item)
             continue
         try:
-            bridged.append(Bridged(item, contract_of(item, taken)))
+            contract = contract_of(item, taken, binds)
+            bridged.append(Bridged(item, contract, injected_arguments(item)))
         except Exception as error:
             unsupported.append(Unsupported(str(item.name), message_of(error)))
     return bridged, unsupported
 
 
-def contract_of(tool: Tool, taken: set[str]) -> Contract:
+def contract_of(tool: Tool, taken: set[str], binds: Binds = binds_nothing) -> Contract:
     """The tool's contract, under a name not in `taken`, to which it is added.
 
     Raises:
         ValueError: the tool cannot be called through the bridge; the message says why.
     """
-    _refuse_uncallable(tool)
+    injected = injected_arguments(tool)
+    _refuse_unbound(tool, injected, binds)
+    _refuse_undelivered(tool)
     schema = input_schema(tool)
-    injected = [one for one in injected_arguments(tool) if one.kind == "value"]
+    unfilled = [one for one in injected if one.kind != "call_id"]
     return Contract(
         name=legal_name(str(tool.name), taken),
         original_name=str(tool.name),
         description=str(tool.description or ""),
         input_schema=schema,
         output_schema=output_schema(tool),
-        injected=injected,
+        injected=[one for one in unfilled if not binds(str(tool.name), one.name)],
     )
 
 
@@ -116,158 +134,64 @@ def _with_suffix(name: str, suffix: str) -> str:
     return f"{name[: _NAME_LENGTH - len(suffix) - 1]}_{suffix}"
 
 
-def _refuse_uncallable(tool: Tool) -> None:
-    for one in injected_arguments(tool):
-        if one.kind == "runtime" and one.required:
-            raise ValueError(f"argument {one.name} is a ToolRuntime, which only a graph can give")
-    function = body_of(tool)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return
-    for parameter in parameters:
-        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+def _refuse_unbound(tool: Tool, injected: list[Injected], binds: Binds) -> None:
+    for one in injected:
+        if one.kind == "store" and one.required and not binds(str(tool.name), one.name):
             raise ValueError(
-                f"argument {parameter.name} is positional-only; LangChain passes names"
+                f"argument {one.name} needs binding: it is a store, which only Python code of "
+                "yours can give; start the bridge with --inject package.module:attribute"
             )
-        if parameter.name == "config" and _is_plain_config(tool, function):
-            raise ValueError('an argument may not be called "config": LangChain takes the name')
 
 
-def _is_plain_config(tool: Tool, function: Any) -> bool:
-    from .injection import config_parameter
-
-    wrapped = getattr(tool, "func", None) or getattr(tool, "coroutine", None)
-    return wrapped is not None and config_parameter(function) != "config"
-
-
-def input_schema(tool: Tool) -> JsonObject:
-    """JSON Schema of the arguments, as the tool's own parser takes them.
-
-    Raises:
-        ValueError: the root is not an object, so MCP cannot carry it.
-    """
-    schema = _raw_input_schema(tool)
-    for key in ("title", "description"):
-        schema.pop(key, None)
-    if "$ref" in schema or schema.get("type", "object") != "object":
-        raise ValueError("the arguments are not an object: MCP cannot carry them")
-    _drop_properties(schema, reserved_names(tool) | _synthetic_names(tool))
-    schema = {"type": "object", **schema}
-    schema.setdefault("properties", {})
-    if not schema["properties"] and schema.keys() <= {"type", "properties"}:
-        schema["additionalProperties"] = False
-    _drop_unused_definitions(schema)
-    return to_json(schema).value
+def _refuse_undelivered(tool: Tool) -> None:
+    for function in implementations(tool):
+        for parameter in _parameters(function):
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY and not is_single_input(tool):
+                raise ValueError(
+                    f"argument {parameter.name} is positional-only; LangChain passes names"
+                )
+    name = _undelivered(tool)
+    if name == "config":
+        raise ValueError('an argument may not be called "config": LangChain takes the name')
+    if name is not None:
+        raise ValueError(f"argument {name} is required, but LangChain never passes it")
 
 
-def _raw_input_schema(tool: Tool) -> JsonObject:
-    from langchain_core.tools import Tool as SingleInputTool
+def _undelivered(tool: Tool) -> str | None:
+    """A required parameter of the tool's function that no call through LangChain fills."""
+    if not (hasattr(tool, "func") or hasattr(tool, "coroutine")):
+        return None
+    if is_single_input(tool) and tool.args_schema is None:
+        return _beyond_the_first(tool)
+    fields = _field_names(tool)
+    if fields is None:
+        return None
+    passed = (fields | reserved_names(tool)) - {"run_manager"}
+    if config_parameter(body_of(tool)) != "config":
+        passed -= {"config"}
+    wanted = (name for function in implementations(tool) for name in required_names(function))
+    return next((name for name in wanted if name not in passed), None)
 
+
+def _field_names(tool: Tool) -> set[str] | None:
     schema = tool.args_schema
-    if isinstance(schema, dict):
-        return dict(schema)
-    if schema is None and isinstance(tool, SingleInputTool):
-        return {
-            "properties": {"tool_input": {"type": "string"}},
-            "required": ["tool_input"],
-        }
-    model: Any = tool.get_input_schema() if schema is None else schema
-    if hasattr(model, "model_json_schema"):
-        return _model_schema(model)
-    return dict(model.schema(by_alias=True))  # pydantic v1
+    fields = getattr(schema, "model_fields", None)
+    if not isinstance(fields, dict):
+        fields = getattr(schema, "__fields__", None)
+    return set(fields) if isinstance(fields, dict) else None
 
 
-def _model_schema(model: Any) -> JsonObject:
-    from pydantic import BaseModel
-
-    if not issubclass(model, BaseModel):
-        raise ValueError(f"{model.__name__} is not a pydantic model")
-    return model.model_json_schema(
-        by_alias=True, mode="validation", schema_generator=_schema_generator()
-    )
-
-
-def _schema_generator() -> Any:
-    from pydantic.json_schema import GenerateJsonSchema
-
-    class Lenient(GenerateJsonSchema):
-        """One field without a JSON Schema admits anything; it does not cost the whole tool."""
-
-        def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> Any:
-            return {}
-
-    return Lenient
+def _beyond_the_first(tool: Tool) -> str | None:
+    for function in implementations(tool):
+        filled = ("callbacks", config_parameter(function))
+        wanted = [name for name in required_names(function) if name not in filled]
+        if len(wanted) > 1:
+            return wanted[1]
+    return None
 
 
-def _synthetic_names(tool: Tool) -> frozenset[str]:
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    names = set(_SYNTHETIC)
-    if isinstance(tool.args_schema, dict):
-        return frozenset(names)
+def _parameters(function: Any) -> list[inspect.Parameter]:
     try:
-        parameters = inspect.signature(body_of(tool)).parameters.values()
+        return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return frozenset(names)
-    return frozenset(names | {p.name for p in parameters if p.kind in variadic})
-
-
-def _drop_properties(schema: JsonObject, names: frozenset[str]) -> None:
-    if isinstance(schema.get("properties"), dict):
-        schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in names}
-    if isinstance(schema.get("required"), list):
-        schema["required"] = [name for name in schema["required"] if name not in names]
-        if not schema["required"]:
-            del schema["required"]
-
-
-def _drop_unused_definitions(schema: JsonObject) -> None:
-    for key in ("$defs", "definitions"):
-        definitions = schema.get(key)
-        if not isinstance(definitions, dict):
-            continue
-        outside = {k: v for k, v in schema.items() if k != key}
-        used, waiting = set[str](), _references(outside)
-        while waiting:
-            name = waiting.pop()
-            if name not in used:
-                used.add(name)
-                waiting |= _references(definitions.get(name))
-        schema[key] = {name: body for name, body in definitions.items() if name in used}
-        if not schema[key]:
-            del schema[key]
-
-
-def _references(part: Any) -> set[str]:
-    if isinstance(part, list):
-        return {name for item in part for name in _references(item)}
-    if not isinstance(part, dict):
-        return set()
-    found = {name for item in part.values() for name in _references(item)}
-    target = part.get("$ref")
-    if isinstance(target, str):
-        found.add(target.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
-    return found
-
-
-def output_schema(tool: Tool) -> JsonObject | None:
-    """From a concrete return annotation; None when there is none or its root is not an object.
-
-    MCP before 2026-07-28 allows only objects, and a wrong output schema is worse than none.
-    """
-    annotation = type_hints(body_of(tool)).get("return")
-    if getattr(tool, "response_format", "content") == "content_and_artifact":
-        parts = get_args(annotation) if get_origin(annotation) is tuple else ()
-        annotation = parts[1] if len(parts) == 2 else None
-    if annotation is None or annotation in (Any, str, object, dict):
-        return None
-    try:
-        from pydantic import TypeAdapter
-
-        schema = TypeAdapter(annotation).json_schema(mode="serialization")
-    except Exception:
-        return None
-    if schema.get("type") != "object" or not (schema.keys() & {"properties", "$defs"}):
-        return None
-    schema.pop("title", None)
-    return to_json(schema).value
+        return []

@@ -2,20 +2,31 @@
 
 LangChain hides them from the published schema but accepts them from anyone: a caller who sends
 `user_id` reaches the function with it. Here a caller who sends one is refused, and the values
-come from the host's own `_meta["twintrack/inject"]`.
+come from the host (`binding.py`).
 """
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, get_args, get_origin
+from functools import lru_cache
+from typing import Any, Literal, get_args, get_origin
 
 from .loading import Tool
+from .signature import (
+    body_of,
+    config_parameter,
+    implementations,
+    signature_arguments,
+    type_hints_of_class,
+)
 
 #: LangChain fills these by itself.
 _FILLED_BY_LANGCHAIN = frozenset({"run_manager", "callbacks"})
+
+#: `call_id` LangChain fills it; `value` any JSON value; `runtime` a ToolRuntime, made from JSON;
+#: `store` an object that only the host's own Python code can give.
+Kind = Literal["call_id", "value", "runtime", "store"]
 
 
 @dataclass(frozen=True)
@@ -26,34 +37,23 @@ class Injected:
     #: Other spellings under which the parser would accept it.
     aliases: frozenset[str]
     required: bool
-    #: `call_id` LangChain fills it; `value` JSON from the host; `runtime` only a graph has it.
-    kind: str
-
-
-def body_of(tool: Tool) -> Any:
-    """The author's own function behind a tool."""
-    for attribute in ("func", "coroutine"):
-        function = getattr(tool, attribute, None)
-        if function is not None:
-            return function
-    from langchain_core.tools import BaseTool
-
-    is_async_only = getattr(type(tool), "_run", None) is getattr(BaseTool, "_run", None)
-    return tool._arun if is_async_only else tool._run
+    kind: Kind
+    annotation: Any
 
 
 def injected_arguments(tool: Tool) -> list[Injected]:
-    """Every injected argument of a tool, from its function and from its schema."""
+    """Every injected argument of a tool, from its functions and from its schema."""
     found: dict[str, Injected] = {}
-    for name, annotation, default in _signature_arguments(body_of(tool)):
-        kind = _kind_of(annotation)
-        if kind:
-            required = default is inspect.Parameter.empty
-            found[name] = Injected(name, frozenset(), required, kind)
+    for function in implementations(tool):
+        for name, annotation, default in signature_arguments(function):
+            kind = _kind_of(annotation)
+            if kind:
+                required = default is inspect.Parameter.empty
+                found[name] = Injected(name, frozenset(), required, kind, annotation)
     for name, annotation, field in _schema_arguments(tool):
-        kind = _kind_of(annotation)
+        kind = _kind_of(annotation) or (found[name].kind if name in found else None)
         if kind:
-            found[name] = Injected(name, _aliases(field), _is_required(field), kind)
+            found[name] = Injected(name, _aliases(field), _is_required(field), kind, annotation)
     return list(found.values())
 
 
@@ -81,28 +81,34 @@ def default_arguments(key: ById) -> dict[str, Any]:
 
 
 def reserved_names(tool: Tool) -> frozenset[str]:
-    """Names no caller may send: injected ones, their aliases, and what LangChain fills."""
-    return _reserved_names(ById(tool))
+    """Names that are no arguments of the caller: injected ones, and what LangChain fills."""
+    return _FILLED_BY_LANGCHAIN | refused_names(tool) | _config_names(ById(tool))
+
+
+def refused_names(tool: Tool) -> frozenset[str]:
+    """Names a caller may not send, because with them the tool would take the caller's value."""
+    return _refused_names(ById(tool))
 
 
 @lru_cache(maxsize=512)
-def _reserved_names(key: ById) -> frozenset[str]:
+def _refused_names(key: ById) -> frozenset[str]:
     tool = key.tool
-    names = set(_FILLED_BY_LANGCHAIN)
+    names = set[str]()
     for injected in injected_arguments(tool):
         names |= {injected.name} | injected.aliases
-    config = config_parameter(body_of(tool))
-    return frozenset(names | ({config} if config else set()))
+    fields = {name for name, _, _ in _schema_arguments(tool)}
+    for function in implementations(tool):
+        filled = _FILLED_BY_LANGCHAIN & {name for name, _, _ in signature_arguments(function)}
+        filled |= {name} if (name := config_parameter(function)) else set()
+        # A pydantic schema drops what it does not know; a function takes it.
+        names |= filled & fields if hasattr(tool.args_schema, "__mro__") else filled
+    return frozenset(names)
 
 
-def config_parameter(function: Any) -> str | None:
-    """The parameter annotated with RunnableConfig, which LangChain fills."""
-    for name, annotation, _ in _signature_arguments(function):
-        if getattr(annotation, "__name__", "") == "RunnableConfig" or any(
-            getattr(part, "__name__", "") == "RunnableConfig" for part in get_args(annotation)
-        ):
-            return name
-    return None
+@lru_cache(maxsize=512)
+def _config_names(key: ById) -> frozenset[str]:
+    found = (config_parameter(function) for function in implementations(key.tool))
+    return frozenset(name for name in found if name)
 
 
 def published_names(tool: Tool) -> dict[str, str]:
@@ -121,43 +127,6 @@ def _published_alias(field: Any) -> str | None:
     return None
 
 
-def _signature_arguments(function: Any) -> list[tuple[str, Any, Any]]:
-    target: Any = function.func if isinstance(function, partial) else function
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return []
-    hints = type_hints(target)
-    return [(name, hints.get(name, p.annotation), p.default) for name, p in parameters.items()]
-
-
-def type_hints(function: Any) -> dict[str, Any]:
-    """Resolved annotations; those that cannot be resolved are left out one by one."""
-    from typing import get_type_hints
-
-    unwrapped = inspect.unwrap(function)
-    if not inspect.isroutine(unwrapped) and not isinstance(unwrapped, type):
-        unwrapped = getattr(unwrapped, "__call__", unwrapped)  # noqa: B004
-    try:
-        return get_type_hints(unwrapped, include_extras=True)
-    except Exception:
-        return _hints_one_by_one(unwrapped)
-
-
-def _hints_one_by_one(function: Any) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    resolved: dict[str, Any] = {}
-    names = getattr(function, "__globals__", {})
-    for name, annotation in getattr(function, "__annotations__", {}).items():
-        holder = type("Holder", (), {"__annotations__": {name: annotation}})
-        try:
-            resolved.update(get_type_hints(holder, globalns=names, include_extras=True))
-        except Exception:
-            continue
-    return resolved
-
-
 def _schema_arguments(tool: Tool) -> list[tuple[str, Any, Any]]:
     schema = tool.args_schema
     fields = getattr(schema, "model_fields", None)
@@ -170,16 +139,6 @@ def _schema_arguments(tool: Tool) -> list[tuple[str, Any, Any]]:
     return []
 
 
-def type_hints_of_class(cls: Any) -> dict[str, Any]:
-    """A class's own annotations, empty when they cannot be resolved."""
-    from typing import get_type_hints
-
-    try:
-        return get_type_hints(cls, include_extras=True)
-    except Exception:
-        return {}
-
-
 def _annotation(field: Any) -> Any:
     """A pydantic field's annotation with its metadata: pydantic keeps the two apart."""
     from typing import Annotated
@@ -189,8 +148,13 @@ def _annotation(field: Any) -> Any:
 
 
 def _aliases(field: Any) -> frozenset[str]:
-    names = (getattr(field, "alias", None), getattr(field, "validation_alias", None))
-    return frozenset(name for name in names if isinstance(name, str))
+    names = set[str]()
+    for alias in (getattr(field, "alias", None), getattr(field, "validation_alias", None)):
+        for choice in getattr(alias, "choices", (alias,)):
+            # Of a path its first key: whatever lies under it is the host's.
+            first = next(iter(getattr(choice, "path", (choice,))), None)
+            names |= {first} if isinstance(first, str) else set()
+    return frozenset(names)
 
 
 def _is_required(field: Any) -> bool:
@@ -198,18 +162,19 @@ def _is_required(field: Any) -> bool:
     return bool(is_required()) if callable(is_required) else bool(getattr(field, "required", True))
 
 
-def _kind_of(annotation: Any) -> str | None:
+def _kind_of(annotation: Any) -> Kind | None:
     from langchain_core.tools import InjectedToolArg
 
-    from_core = _class_names(get_origin(annotation) or annotation)
-    if "_DirectlyInjectedToolArg" in from_core:
+    if "_DirectlyInjectedToolArg" in _class_names(get_origin(annotation) or annotation):
         return "runtime"
     for marker in get_args(annotation)[1:]:
         if isinstance(marker, InjectedToolArg) or (
             isinstance(marker, type) and issubclass(marker, InjectedToolArg)
         ):
             names = _class_names(marker if isinstance(marker, type) else type(marker))
-            return "call_id" if "InjectedToolCallId" in names else "value"
+            if "InjectedToolCallId" in names:
+                return "call_id"
+            return "store" if "InjectedStore" in names else "value"
     return None
 
 

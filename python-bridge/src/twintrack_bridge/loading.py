@@ -7,20 +7,17 @@ bridged is listed as unsupported and never hides the others.
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import TargetInvalid, message_of
 
 Tool = Any  # A langchain_core BaseTool of whatever version the user has.
 
 
-@dataclass(frozen=True)
-class Unsupported:
+class Unsupported(NamedTuple):
     """Something among the tools that cannot be called through the bridge, and why."""
 
     name: str
@@ -48,6 +45,13 @@ def load_object(target: str) -> Any:
             raise TargetInvalid(f"{module_name} has no attribute {attribute}")
         found = getattr(found, part)
     return found
+
+
+def forget(targets: list[str]) -> None:
+    """Let the targets' modules be imported again, with what their author has changed."""
+    importlib.invalidate_caches()
+    for target in targets:
+        sys.modules.pop(target.partition(":")[0], None)
 
 
 def load_tools(targets: list[str]) -> list[Tool | Unsupported]:
@@ -92,6 +96,8 @@ def _guarded(build: Callable[[Any, str], Tool], value: Any, name: str) -> Tool |
 
 
 def _single(value: Any, name: str) -> Tool | Unsupported:
+    import inspect
+
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool, StructuredTool
 

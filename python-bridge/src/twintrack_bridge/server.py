@@ -1,22 +1,16 @@
-"""The MCP server: requests in, answers out, everything concurrent.
+"""The MCP server: frames in, answers out, everything concurrent.
 
-Serves revision 2026-07-28 (each request carries its version) and, after `initialize`, the 2024 and
-2025 revisions. Source: https://modelcontextprotocol.io/specification/2025-11-25
+`receive` is called by the thread that reads. What needs no user code is answered there; a sync
+tool runs in a thread of the pool, which also writes the answer; the rest runs on the event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
-import platform
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, TypeGuard
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from . import __version__, chain
-from .call import call_tool
-from .contract import Bridged
 from .errors import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -24,262 +18,269 @@ from .errors import (
     METHOD_NOT_FOUND,
     OVERLOADED,
     PARSE_ERROR,
-    UNSUPPORTED_PROTOCOL_VERSION,
     RequestError,
     message_of,
 )
-from .loading import Unsupported
-from .pool import WORK, Work
+from .flight import FULL, Flights, Request, RequestId
+from .outbox import Outbox, encode
+from .pool import WORK
+from .protocol import discovered, initialized, is_modern, legacy, meta_of, modern, page, trace_of
 from .value import JsonObject, JsonValue
-from .wire import Frame, FrameWriter, Oversize, decode
+from .wire import Frame, Oversize, TooDeep, decode, id_in
 
-MODERN_VERSIONS = ("2026-07-28",)
-LEGACY_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
-UNSUPPORTED_META_KEY = "twintrack/unsupported"
-BRIDGE_META_KEY = "twintrack/bridge"
+if TYPE_CHECKING:
+    from .binding import Binding
+    from .contract import Bridged
+    from .engine import Engine
+    from .loading import Unsupported
+
 INJECT_META_KEY = "twintrack/inject"
 
 #: Sent to a client that asked for it, when a cancelled request has nothing running any more.
 SETTLED_METHOD = "notifications/twintrack/settled"
 
-_VERSION_META_KEY = "io.modelcontextprotocol/protocolVersion"
-_SERVER_META_KEY = "io.modelcontextprotocol/serverInfo"
-_PAGE_SIZE = 200
-_MAX_IN_FLIGHT = 4096
-_SERVER_INFO = {"name": "twintrack-bridge", "version": __version__}
-_CAPABILITIES: JsonObject = {"tools": {}}
-
-RequestId = int | str
+_CHAIN_METHOD = "twintrack/chain/invoke"
 
 
-class Server:
-    """Answers frames; lives on the event loop."""
+class Offer:
+    """What the process serves; replaced as a whole when the user's code is loaded again."""
 
     def __init__(
         self,
-        tools: list[Bridged],
-        unsupported: list[Unsupported],
-        legacy_chain: Any,
-        writer: FrameWriter,
+        chain: Any,
+        tools: Sequence[Bridged] = (),
+        unsupported: Sequence[Unsupported] = (),
+        binding: Binding | None = None,
     ) -> None:
-        self._tools = tools
-        self._by_name = {t.contract.original_name: t for t in reversed(tools)}
-        self._by_name.update({t.contract.name: t for t in tools})
-        self._unsupported = unsupported
-        self._chain = legacy_chain
-        self._writer = writer
-        self._tasks: dict[RequestId, asyncio.Task[None]] = {}
-        self._confirm: set[RequestId] = set()
-        self._methods: dict[str, Callable[[JsonObject, RequestId], Awaitable[JsonObject]]] = {
-            "initialize": self._initialize,
-            "server/discover": self._discover,
-            "ping": self._ping,
-            "tools/list": self._list_tools,
-            "tools/call": self._call_tool,
-            chain.METHOD: self._invoke_chain,
-        }
+        self.chain = chain
+        self.binding = binding
+        self.by_name = {t.contract.original_name: t for t in reversed(tools)}
+        self.by_name.update({t.contract.name: t for t in tools})
+        self.unsupported = [{"name": one.name, "reason": one.reason} for one in unsupported]
+        self.listed = [tool.contract.as_mcp() for tool in tools]
+        self.listed_modern = [tool.contract.as_mcp(any_output=True) for tool in tools]
+
+
+class Server:
+    """Answers frames."""
+
+    def __init__(self, offer: Offer, engine: Engine, outbox: Outbox, max_result_bytes: int) -> None:
+        self._offer = offer
+        self._engine = engine
+        self._outbox = outbox
+        self._max_result_bytes = max_result_bytes
+        self._flights = Flights(lambda id_: self._notify(SETTLED_METHOD, {"requestId": id_}))
+        self._hears_changes = False
 
     def receive(self, frame: Frame | Oversize) -> None:
         """Take one frame; never raises for what the frame says."""
+        self._outbox.wait_for_room()
         if isinstance(frame, Oversize):
-            self._fail(frame.request_id, RequestError(INVALID_REQUEST, "the frame is too long"))
+            refusal = "the frame is too long; start the bridge with a larger --max-frame-bytes"
+            self._fail(frame.request_id, RequestError(INVALID_REQUEST, refusal))
             return
         try:
             message = decode(frame)
+        except TooDeep as error:
+            self._fail(id_in(frame.data), RequestError(INVALID_REQUEST, str(error)))
         except ValueError as error:
             self._fail(None, RequestError(PARSE_ERROR, f"not a JSON-RPC message: {error}"))
-            return
-        self._dispatch(message)
+        else:
+            self._dispatch(message)
 
-    async def cancel_all(self) -> None:
-        """Cancel what is running and wait for the tasks; threads may go on."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def replace(self, offer: Offer) -> None:
+        """Serve something else from now on; running calls end with what they began with."""
+        changed = offer.listed != self._offer.listed
+        self._offer = offer
+        if changed and self._hears_changes:
+            self._notify("notifications/tools/list_changed", {})
+
+    def stop(self) -> None:
+        """Cancel what is running; threads may go on."""
+        self._flights.stop_all()
 
     def _dispatch(self, message: JsonValue) -> None:
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            self._fail(None, RequestError(INVALID_REQUEST, "not a JSON-RPC 2.0 message"))
+            batch = "; MCP has no batches" if isinstance(message, list) else ""
+            refusal = f"not a JSON-RPC 2.0 message{batch}"
+            self._fail(None, RequestError(INVALID_REQUEST, refusal))
             return
         method, params = message.get("method"), message.get("params", {})
         if not isinstance(method, str):
             return  # An answer: this server asks nothing.
         if "id" not in message:
-            if method == "notifications/cancelled" and isinstance(params, dict):
-                self._cancel(params)
+            self._hear(method, params)
             return
         request_id = message["id"]
-        refusal = self._refusal(request_id, params)
-        if refusal is not None:
-            self._fail(request_id if _is_id(request_id) else None, refusal)
-            return
-        self._start(request_id, method, params)
-
-    def _refusal(self, request_id: JsonValue, params: JsonValue) -> RequestError | None:
-        if not _is_id(request_id):
-            return RequestError(INVALID_REQUEST, "id is neither a string nor an integer")
-        if request_id in self._tasks:
-            return RequestError(INVALID_REQUEST, f"a request with id {request_id} is running")
-        if not isinstance(params, dict):
-            return RequestError(INVALID_PARAMS, "params is not an object")
-        if len(self._tasks) >= _MAX_IN_FLIGHT:
-            return RequestError(OVERLOADED, f"{_MAX_IN_FLIGHT} requests are running already")
-        return None
-
-    def _start(self, request_id: RequestId, method: str, params: JsonObject) -> None:
-        loop = asyncio.get_running_loop()
-        work = Work(partial(_soon, loop, self._settled, request_id))
-        token = WORK.set(work)
-        task = loop.create_task(self._serve(request_id, method, params))
-        WORK.reset(token)
-        self._tasks[request_id] = task
-        task.add_done_callback(work.end)
-
-    def _cancel(self, params: JsonObject) -> None:
-        request_id = params.get("requestId")
-        if not _is_id(request_id):
-            return
-        if _meta(params).get("twintrack/confirm"):
-            self._confirm.add(request_id)
-        task = self._tasks.get(request_id)
-        if task is None:
-            self._settled(request_id)
+        if not isinstance(request_id, (str, int)) or isinstance(request_id, bool):
+            refusal = "id is neither a string nor an integer"
+            self._fail(None, RequestError(INVALID_REQUEST, refusal))
+        elif not isinstance(params, dict):
+            self._fail(request_id, RequestError(INVALID_PARAMS, "params is not an object"))
         else:
-            task.cancel()
+            self._begin(request_id, method, params)
 
-    def _settled(self, request_id: RequestId) -> None:
-        self._tasks.pop(request_id, None)
-        if request_id in self._confirm:
-            self._confirm.discard(request_id)
-            self._notify(SETTLED_METHOD, {"requestId": request_id})
+    def _hear(self, method: str, params: JsonValue) -> None:
+        if method == "notifications/cancelled" and isinstance(params, dict):
+            request_id = params.get("requestId")
+            if isinstance(request_id, (str, int)) and not isinstance(request_id, bool):
+                confirm = bool(meta_of(params).get("twintrack/confirm"))
+                self._flights.cancel(request_id, confirm=confirm)
 
-    async def _serve(self, request_id: RequestId, method: str, params: JsonObject) -> None:
+    def _begin(self, request_id: RequestId, method: str, params: JsonObject) -> None:
+        request = self._flights.begin(request_id)
+        if request == "taken":
+            taken = f"a request with id {request_id} is running"
+            self._fail(request_id, RequestError(INVALID_REQUEST, taken))
+        elif request == "full":
+            self._fail(request_id, RequestError(OVERLOADED, FULL))
+        else:
+            self._serve(request, method, params)
+
+    def _serve(self, request: Request, method: str, params: JsonObject) -> None:
         try:
-            result = await self._answer(method, params, request_id)
-        except asyncio.CancelledError:
-            return  # A cancelled request gets no answer.
-        except RequestError as error:
-            self._fail(request_id, error)
+            is_stateless = is_modern(meta_of(params))
+            shape = _shaped(method, is_stateless)
+            if method == "tools/call":
+                self._call_tool(request, params, shape)
+            elif method == _CHAIN_METHOD:
+                self._invoke_chain(request, params, shape)
+            else:
+                self._answer(request, shape(self._told(method, params, is_stateless)))
+                request.work.end()
         except Exception as error:
-            traceback.print_exc()
-            self._fail(request_id, RequestError(INTERNAL_ERROR, f"bridge: {message_of(error)}"))
-        else:
-            self._writer.send({"jsonrpc": "2.0", "id": request_id, "result": result})
+            self._failed(request, error)
+            request.work.end()
 
-    async def _answer(self, method: str, params: JsonObject, request_id: RequestId) -> JsonObject:
-        handler = self._methods.get(method)
-        if handler is None:
-            raise RequestError(METHOD_NOT_FOUND, f"no method {method}")
-        version = _meta(params).get(_VERSION_META_KEY)
-        if version is not None and version not in MODERN_VERSIONS:
-            data = {"supported": list(MODERN_VERSIONS), "requested": version}
-            raise RequestError(
-                UNSUPPORTED_PROTOCOL_VERSION, f"unsupported protocol version {version}", data
-            )
-        result = await handler(params, request_id)
-        return result if version is None else _modern(method, result)
+    def _told(self, method: str, params: JsonObject, is_stateless: bool) -> JsonObject:
+        """The answer to a request that needs none of the user's code."""
+        if method == "ping":
+            return {}
+        if method == "tools/list":
+            offer = self._offer
+            listed = offer.listed_modern if is_stateless else offer.listed
+            return page(listed, offer.unsupported, params.get("cursor"))
+        if method == "initialize":
+            self._hears_changes = True
+            return initialized(params)
+        if method == "server/discover":
+            return discovered()
+        raise RequestError(METHOD_NOT_FOUND, f"no method {method}")
 
-    async def _initialize(self, params: JsonObject, _: RequestId) -> JsonObject:
-        asked = params.get("protocolVersion")
-        return {
-            "protocolVersion": asked if asked in LEGACY_VERSIONS else LEGACY_VERSIONS[0],
-            "capabilities": _CAPABILITIES,
-            "serverInfo": _SERVER_INFO,
-            "_meta": {BRIDGE_META_KEY: environment()},
-        }
-
-    async def _discover(self, params: JsonObject, _: RequestId) -> JsonObject:
-        return {
-            "supportedVersions": [*MODERN_VERSIONS, *LEGACY_VERSIONS],
-            "capabilities": _CAPABILITIES,
-            "_meta": {BRIDGE_META_KEY: environment()},
-        }
-
-    async def _ping(self, params: JsonObject, _: RequestId) -> JsonObject:
-        return {}
-
-    async def _list_tools(self, params: JsonObject, _: RequestId) -> JsonObject:
-        start = _offset(params.get("cursor"), len(self._tools))
-        end = start + _PAGE_SIZE
-        result: JsonObject = {"tools": [t.contract.as_mcp() for t in self._tools[start:end]]}
-        if end < len(self._tools):
-            result["nextCursor"] = str(end)
-        if start == 0:
-            listed = [{"name": u.name, "reason": u.reason} for u in self._unsupported]
-            result["_meta"] = {UNSUPPORTED_META_KEY: listed}
-        return result
-
-    async def _call_tool(self, params: JsonObject, _: RequestId) -> JsonObject:
-        name, args = params.get("name"), params.get("arguments", {})
-        bridged = self._by_name.get(name) if isinstance(name, str) else None
+    def _call_tool(self, request: Request, params: JsonObject, shape: Shape) -> None:
+        name, args, meta = params.get("name"), params.get("arguments", {}), meta_of(params)
+        offer = self._offer
+        bridged = offer.by_name.get(name) if isinstance(name, str) else None
         if bridged is None:
             raise RequestError(INVALID_PARAMS, f"unknown tool: {name}", {"code": "TOOL_UNKNOWN"})
-        inject = _meta(params).get(INJECT_META_KEY, {})
+        inject = meta.get(INJECT_META_KEY, {})
         if not isinstance(args, dict) or not isinstance(inject, dict):
             raise RequestError(INVALID_PARAMS, "arguments is not an object")
-        progress_token = _meta(params).get("progressToken")
+        from .call import Call, call_in_thread, call_on_loop, runs_in_thread
 
-        def progress(done: int, text: str) -> None:
-            if progress_token is not None:
-                update = {"progressToken": progress_token, "progress": done, "message": text}
-                self._notify("notifications/progress", update)
+        call = Call(args, inject, offer.binding, trace=trace_of(meta))
+        if (token := meta.get("progressToken")) is not None:
+            call.progress = lambda done, text: self._progress(request, token, done, text)
+        if runs_in_thread(bridged.tool):
+            work = lambda: shape(call_in_thread(bridged, call, self._engine.loop))  # noqa: E731
+            self._in_thread(request, work, call)
+        else:
+            self._on_loop(request, lambda: call_on_loop(bridged, call), shape)
 
-        return await call_tool(bridged, args, inject, progress)
-
-    async def _invoke_chain(self, params: JsonObject, _: RequestId) -> JsonObject:
-        if self._chain is None:
+    def _invoke_chain(self, request: Request, params: JsonObject, shape: Shape) -> None:
+        legacy_chain = self._offer.chain
+        if legacy_chain is None:
             raise RequestError(INVALID_PARAMS, "no chain: start the bridge with --chain")
-        return await chain.invoke(self._chain, params)
+        from . import chain
+
+        self._on_loop(request, lambda: chain.invoke(legacy_chain, params), shape)
+
+    def _in_thread(self, request: Request, work: Callable[[], JsonObject], call: Any) -> None:
+        def run() -> None:
+            token = WORK.set(request.work)
+            try:
+                self._answer(request, work())
+            except BaseException as error:
+                self._failed(request, error)
+            finally:
+                WORK.reset(token)
+                request.work.end()
+            self._outbox.wait_for_room()
+
+        future = self._engine.pool().submit(run)
+
+        def stop() -> None:
+            call.cancelled = True
+            if future.cancel():
+                request.work.end()
+
+        request.stop = stop
+        if request.cancelled:
+            stop()
+
+    def _on_loop(
+        self, request: Request, work: Callable[[], Awaitable[JsonObject]], shape: Shape
+    ) -> None:
+        import asyncio
+
+        loop = self._engine.loop()
+
+        async def run() -> None:
+            try:
+                self._answer(request, shape(await work()))
+            except asyncio.CancelledError:
+                return  # A cancelled request gets no answer.
+            except Exception as error:
+                self._failed(request, error)
+
+        def start() -> None:
+            token = WORK.set(request.work)
+            task = loop.create_task(run())
+            WORK.reset(token)
+            task.add_done_callback(request.work.end)
+            request.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+            if request.cancelled:
+                task.cancel()
+
+        loop.call_soon_threadsafe(start)
+
+    def _answer(self, request: Request, result: JsonObject) -> None:
+        frame = encode({"jsonrpc": "2.0", "id": request.id, "result": result})
+        if len(frame) > self._max_result_bytes:
+            raise RequestError(
+                INTERNAL_ERROR,
+                f"the result has {len(frame)} bytes and may have {self._max_result_bytes}: "
+                "return less, or start the bridge with a larger --max-result-bytes",
+                {"code": "VALUE_TOO_LARGE"},
+            )
+        if self._flights.answer(request):
+            self._outbox.send(frame)
+
+    def _failed(self, request: Request, error: BaseException) -> None:
+        if not isinstance(error, RequestError):
+            traceback.print_exception(error, file=sys.stderr)
+            error = RequestError(INTERNAL_ERROR, f"bridge: {message_of(error)}")
+        if self._flights.answer(request):
+            self._fail(request.id, error)
+
+    def _progress(self, request: Request, token: JsonValue, done: int, text: str) -> None:
+        # Progress is news: what a client that does not read misses is not kept for it.
+        if not request.answered and not request.cancelled and not self._outbox.full:
+            update = {"progressToken": token, "progress": done, "message": text}
+            self._notify("notifications/progress", update)
 
     def _notify(self, method: str, params: JsonObject) -> None:
-        self._writer.send({"jsonrpc": "2.0", "method": method, "params": params})
+        self._outbox.send(encode({"jsonrpc": "2.0", "method": method, "params": params}))
 
     def _fail(self, request_id: JsonValue, error: RequestError) -> None:
         body: JsonObject = {"code": error.rpc_code, "message": message_of(error)}
         if error.data is not None:
             body["data"] = error.data
-        self._writer.send({"jsonrpc": "2.0", "id": request_id, "error": body})
+        self._outbox.send(encode({"jsonrpc": "2.0", "id": request_id, "error": body}))
 
 
-def environment() -> JsonObject:
-    """Versions that matter when something does not work."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found: JsonObject = {"python": platform.python_version(), "executable": sys.executable}
-    for package in ("langchain-core", "pydantic"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
+Shape = Callable[[JsonObject], JsonObject]
 
 
-def _soon(
-    loop: asyncio.AbstractEventLoop, settled: Callable[[RequestId], None], request_id: RequestId
-) -> None:
-    loop.call_soon_threadsafe(settled, request_id)
-
-
-def _is_id(value: JsonValue) -> TypeGuard[RequestId]:
-    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
-
-
-def _meta(params: JsonObject) -> JsonObject:
-    meta = params.get("_meta")
-    return meta if isinstance(meta, dict) else {}
-
-
-def _offset(cursor: JsonValue, count: int) -> int:
-    if cursor is None:
-        return 0
-    if not isinstance(cursor, str) or not cursor.isdecimal() or not 0 < int(cursor) < count:
-        raise RequestError(INVALID_PARAMS, "unknown cursor")
-    return int(cursor)
-
-
-def _modern(method: str, result: JsonObject) -> JsonObject:
-    meta = {_SERVER_META_KEY: _SERVER_INFO, **result.get("_meta", {})}
-    cache = {"ttlMs": 0, "cacheScope": "private"}
-    cacheable = method in ("tools/list", "server/discover")
-    return {**result, "_meta": meta, "resultType": "complete", **(cache if cacheable else {})}
+def _shaped(method: str, is_stateless: bool) -> Shape:
+    return (lambda result: modern(method, result)) if is_stateless else legacy

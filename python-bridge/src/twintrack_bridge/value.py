@@ -11,13 +11,11 @@ the value would see the difference. Its place is noted in `floats` so that `rest
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 JsonValue = Any
 JsonObject = dict[str, Any]
@@ -29,8 +27,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 512
 
 
-@dataclass(frozen=True)
-class Converted:
+class Converted(NamedTuple):
     """JSON data, whether it lost something, and where floats without a fraction were."""
 
     value: JsonValue
@@ -181,8 +178,8 @@ def _plain_object(value: Any) -> object:
         return value.model_dump(by_alias=True)
     if callable(getattr(value, "__fields_set__", None)) or hasattr(value, "__fields__"):
         return value.dict(by_alias=True)
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(fields := getattr(value, "__dataclass_fields__", None), dict):
+        return {name: getattr(value, name) for name in fields}
     if type(value).__module__.partition(".")[0] in ("numpy", "pandas", "torch"):
         return value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, BaseException):

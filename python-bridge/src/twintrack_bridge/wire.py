@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, TextIO, cast
+from typing import NamedTuple
 
-from .value import JsonObject, JsonValue, to_text
+from .value import MAX_DEPTH, JsonValue
 
 #: Bytes. A longer frame is dropped and answered with an error.
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -27,15 +24,13 @@ _ID_IN_PREFIX = re.compile(rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,128}")')
 _PREFIX_BYTES = 256
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """The bytes of one line."""
 
     data: bytes
 
 
-@dataclass(frozen=True)
-class Oversize:
+class Oversize(NamedTuple):
     """A dropped line; `request_id` when its first bytes tell it."""
 
     request_id: JsonValue
@@ -50,7 +45,7 @@ def divert_descriptors() -> tuple[int, int]:
     os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         # What a tool prints must be in the tail of stderr when the process dies.
-        cast("Any", cast("TextIO", stream)).reconfigure(
+        stream.reconfigure(  # pyright: ignore[reportAttributeAccessIssue]: both are files here
             line_buffering=True, errors="backslashreplace"
         )
     return private_in, private_out
@@ -76,7 +71,7 @@ class FrameSplitter:
         self._add(rest)
 
     def _add(self, piece: bytes) -> None:
-        if self._prefix is None:
+        if self._prefix is None and piece:
             self._parts.append(piece)
             self._size += len(piece)
             if self._size > self._limit:
@@ -87,58 +82,58 @@ class FrameSplitter:
         prefix, parts = self._prefix, self._parts
         self._prefix, self._parts, self._size = None, [], 0
         if prefix is not None:
-            found = _ID_IN_PREFIX.search(prefix)
-            return Oversize(json.loads(found.group(1)) if found else None)
+            return Oversize(id_in(prefix))
         line = b"".join(parts).strip(b" \t\r")
         return Frame(line) if line else None
+
+
+def id_in(data: bytes) -> JsonValue:
+    """The id of a request that could not be read, when its first bytes tell it."""
+    found = _ID_IN_PREFIX.search(data[:_PREFIX_BYTES])
+    return json.loads(found.group(1)) if found else None
+
+
+class TooDeep(ValueError):
+    """Valid JSON, but nested deeper than anything this package carries."""
 
 
 def decode(frame: Frame) -> JsonValue:
     """The frame's JSON value.
 
     Raises:
-        ValueError: not UTF-8, not JSON, NaN or an infinity, or nested too deep.
+        TooDeep: nested deeper than `MAX_DEPTH`.
+        ValueError: not UTF-8, not JSON, NaN or an infinity.
     """
+    data = frame.data
     try:
-        return json.loads(frame.data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+            return _shallow(_DECODER.decode(data.decode("utf-8-sig")))
+        return _DECODER.decode(data.decode("utf-8-sig"))
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise TooDeep("nested too deep") from error
+
+
+def _shallow(value: JsonValue) -> JsonValue:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise TooDeep(f"nested deeper than {MAX_DEPTH} levels")
+        held = [one for one in level if type(one) is dict or type(one) is list]
+        level = [item for one in held for item in (one.values() if type(one) is dict else one)]
+    return value
 
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def read_frames(descriptor: int, receive: Callable[[Frame | Oversize], None]) -> None:
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def read_frames(descriptor: int, limit: int, receive: Callable[[Frame | Oversize], None]) -> None:
     """Pass every frame to `receive` until the other side closes or is gone."""
-    splitter = FrameSplitter()
+    splitter = FrameSplitter(limit)
     while data := os.read(descriptor, _READ_BYTES):
         for frame in splitter.feed(data):
             receive(frame)
-
-
-class FrameWriter:
-    """Writes frames from a thread of its own, so that a slow reader never blocks the loop."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._drain, daemon=True, name="twintrack-writer")
-        self._thread.start()
-
-    def send(self, message: JsonObject) -> None:
-        """Queue one message. Its data comes from `to_json`, so that it always has a JSON text."""
-        self._queue.put(to_text(message).encode("ascii") + b"\n")
-
-    def close(self, timeout_s: float) -> None:
-        """Write what is queued, within the given time."""
-        self._queue.put(None)
-        self._thread.join(timeout_s)
-
-    def _drain(self) -> None:
-        try:
-            while (data := self._queue.get()) is not None:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-        except OSError:
-            return  # The reader is gone; the end of stdin ends the process.

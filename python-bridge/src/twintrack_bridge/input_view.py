@@ -1,0 +1,111 @@
+"""Pydantic's JSON Schema of a model, corrected where it promises what the parser refuses."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic.json_schema import GenerateJsonSchema
+
+JsonSchema = dict[str, Any]
+
+#: Core schemas that only an object of this process satisfies.
+_ONLY_PYTHON = ("is-instance", "is-subclass", "callable")
+
+#: Dictionary keys travel as strings; these are the strings that the parser turns into them.
+_KEY_NAMES: dict[str, JsonSchema] = {
+    "int": {"pattern": r"^-?(0|[1-9][0-9]*)$"},
+    "float": {"pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"},
+    "bool": {"enum": ["true", "false"]},
+    "uuid": {"format": "uuid"},
+    "date": {"format": "date"},
+}
+
+
+class InputView(GenerateJsonSchema):
+    """One field without a JSON Schema does not cost the whole tool."""
+
+    ignored_warning_kinds: ClassVar[Any] = {"skipped-choice", "non-serializable-default"}
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchema:
+        """Nothing satisfies a type of Python; a parser of the user's own may take anything."""
+        return {"not": {}} if schema.get("type") in _ONLY_PYTHON else {}
+
+    def encode_default(self, dft: Any) -> Any:
+        """Set order changes from process to process."""
+        encoded = super().encode_default(dft)
+        return sorted(encoded, key=repr) if isinstance(dft, (set, frozenset)) else encoded
+
+    def str_schema(self, schema: Any) -> JsonSchema:
+        """The minimum length holds after white space has been stripped."""
+        published = super().str_schema(schema)
+        least = schema.get("min_length", 0)
+        if schema.get("strip_whitespace") and least and "pattern" not in published:
+            more = rf"[\s\S]{{{least - 2},}}\S" if least > 1 else ""
+            published["pattern"] = rf"\S{more}"
+        return published
+
+    def dict_schema(self, schema: Any) -> JsonSchema:
+        """Keys that are no strings."""
+        published = super().dict_schema(schema)
+        keys = schema.get("keys_schema", {})
+        names = _KEY_NAMES.get(keys.get("type"))
+        if names and "propertyNames" not in published:
+            published["propertyNames"] = names
+        return published
+
+    def tagged_union_schema(self, schema: Any) -> JsonSchema:
+        """`oneOf` promises that only one branch fits; a function as discriminator does not."""
+        published = super().tagged_union_schema(schema)
+        if "oneOf" in published and not isinstance(schema.get("discriminator"), str):
+            published["anyOf"] = published.pop("oneOf")
+        return published
+
+    def model_fields_schema(self, schema: Any) -> JsonSchema:
+        """A field that is read from within another key is published there."""
+        published = super().model_fields_schema(schema)
+        for name, field in schema["fields"].items():
+            paths = field.get("validation_alias")
+            if isinstance(paths, list) and not any(len(path) == 1 for path in _paths(paths)):
+                _move(published, name, _paths(paths)[0])
+        return published
+
+
+def _paths(alias: list[Any]) -> list[list[Any]]:
+    return alias if alias and isinstance(alias[0], list) else [alias]
+
+
+def _move(published: JsonSchema, name: str, path: list[Any]) -> None:
+    given = published.get("properties", {}).pop(name, None)
+    if given is None:
+        return
+    is_required = name in published.get("required", ())
+    if is_required:
+        published["required"] = [other for other in published["required"] if other != name]
+        if not published["required"]:
+            del published["required"]
+    holder = published
+    for at, part in enumerate(path):
+        child = given if at == len(path) - 1 else _container(path[at + 1])
+        holder = _enter(holder, part, child, is_required)
+
+
+def _container(next_part: Any) -> JsonSchema:
+    return {"type": "object"} if isinstance(next_part, str) else {"type": "array"}
+
+
+def _enter(holder: JsonSchema, part: Any, child: JsonSchema, required: bool) -> JsonSchema:
+    """The place of `part` in `holder`, which holds `child` from now on."""
+    if isinstance(part, str):
+        inside = holder.setdefault("properties", {}).setdefault(part, child)
+        names = holder.setdefault("required", []) if required else []
+        if required and part not in names:
+            names.append(part)
+        return inside
+    if part < 0:  # Counted from the end, where JSON Schema cannot point.
+        return holder
+    items = holder.setdefault("prefixItems", [])
+    items.extend({} for _ in range(part + 1 - len(items)))
+    items[part] = items[part] or child
+    if required:
+        holder["minItems"] = max(part + 1, holder.get("minItems", 0))
+    return items[part]

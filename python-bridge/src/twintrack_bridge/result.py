@@ -1,0 +1,128 @@
+"""What a tool did as MCP's `CallToolResult`.
+
+The content is what the model would have seen; structured content is data; the raw return value,
+the artifact and what was lost on the way are under one `_meta` key.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .content import is_content, text_block, to_content
+from .errors import message_of, serialize_error
+from .loading import Tool
+from .value import Converted, JsonObject, to_json, to_text
+
+META_KEY = "twintrack/result"
+
+#: Stands for a body that was never reached: the parser or a handler answered.
+MISSING: Any = object()
+
+_ONLY_A_GRAPH = (
+    "only a running graph can do that, and a call from outside has none. Take what is asked for as "
+    "an argument, or keep this tool in the graph"
+)
+
+
+def result_of(tool: Tool, message: Any, raw: Any, started: float) -> JsonObject:
+    """The result of a call that came back."""
+    messages: list[Any] = message if isinstance(message, list) else [message]
+    if order := next((type(one).__name__ for one in messages if _is_order(one)), None):
+        refused = TypeError(f"{tool.name} returned a {order}: {_ONLY_A_GRAPH}")
+        result = failure(tool, refused, started)
+        result["_meta"][META_KEY].update(raw=to_json(raw).value, lossy=True)
+        return result
+    if raw is MISSING:
+        raw = getattr(message, "content", message)
+    return _returned(tool, [one for one in messages if _is_message(one)], raw, started)
+
+
+def _returned(tool: Tool, messages: list[Any], raw: Any, started: float) -> JsonObject:
+    converted = raw_to_json(raw, has_artifact=_has_artifact(tool))
+    meta = _meta(converted, started)
+    artifacts = [to_json(getattr(message, "artifact", None)).value for message in messages]
+    artifact = artifacts[0] if len(artifacts) == 1 else [a for a in artifacts if a is not None]
+    if artifact:
+        meta["artifact"] = artifact
+    failed = any(getattr(message, "status", None) == "error" for message in messages)
+    if failed or _made_messages(raw):
+        content = [block for message in messages for block in to_content(message.content)]
+    else:
+        content = _content(tool, raw, converted)
+    result: JsonObject = {"content": content, "isError": failed, "_meta": {META_KEY: meta}}
+    if failed:
+        meta["error"] = {"name": "ToolException", "message": _text_of(content)}
+        return result
+    structured = artifact if _has_artifact(tool) or _made_messages(raw) else converted.value
+    if isinstance(structured, dict) or (isinstance(structured, list) and not is_content(raw)):
+        result["structuredContent"] = structured
+    return result
+
+
+def _content(tool: Tool, raw: Any, converted: Converted) -> list[JsonObject]:
+    body = raw
+    if _has_artifact(tool) and isinstance(raw, tuple) and len(raw) == 2:
+        body = raw[0]
+    elif not isinstance(raw, str) and not is_content(raw):
+        return [text_block(to_text(converted.value))]
+    return to_content(body)
+
+
+def failure(tool: Tool, error: BaseException, started: float) -> JsonObject:
+    """The result of a call that raised."""
+    serialized = serialize_error(error)
+    text = message_of(error) or serialized["name"]
+    if _wanted_a_graph(error):
+        text = f"{tool.name} paused or asked for its graph: {_ONLY_A_GRAPH}"
+        serialized["message"] = text
+    meta = {**_meta(Converted(None, lossy=False, floats=()), started), "error": serialized}
+    return {"content": [text_block(text)], "isError": True, "_meta": {META_KEY: meta}}
+
+
+def raw_to_json(raw: Any, *, has_artifact: bool) -> Converted:
+    """A tool's raw return value; the pair of content and artifact can be rebuilt from a list."""
+    if has_artifact and type(raw) is tuple and len(raw) == 2:
+        return to_json(list(raw))
+    return to_json(raw)
+
+
+def _has_artifact(tool: Tool) -> bool:
+    return getattr(tool, "response_format", "content") == "content_and_artifact"
+
+
+def _is_message(value: Any) -> bool:
+    return hasattr(value, "tool_call_id") and hasattr(value, "content")
+
+
+def _made_messages(raw: Any) -> bool:
+    """The tool built its own ToolMessage, or several."""
+    return _is_message(raw) or (isinstance(raw, list) and bool(raw) and all(map(_is_message, raw)))
+
+
+def _is_order(value: Any) -> bool:
+    """A langgraph Command or Send, which says what the graph has to do next."""
+    name = type(value).__name__
+    return (name == "Command" and hasattr(value, "goto")) or (
+        name == "Send" and hasattr(value, "node")
+    )
+
+
+def _wanted_a_graph(error: BaseException) -> bool:
+    if isinstance(error, KeyError) and error.args:
+        return str(error.args[0]).startswith("__pregel_")
+    return type(error).__name__ in ("GraphInterrupt", "NodeInterrupt") or (
+        isinstance(error, RuntimeError) and "outside of a runnable context" in str(error)
+    )
+
+
+def _meta(converted: Converted, started: float) -> JsonObject:
+    return {
+        "raw": converted.value,
+        "lossy": converted.lossy,
+        "durationMs": round((time.perf_counter() - started) * 1000, 3),
+    }
+
+
+def _text_of(content: list[JsonObject]) -> str:
+    return "\n".join(str(block["text"]) for block in content if block.get("type") == "text")
