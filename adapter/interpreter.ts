@@ -1,7 +1,7 @@
 /** Which Python runs the user's code, and with which environment. */
 import { execFile } from "node:child_process";
 import { accessSync, closeSync, constants, existsSync, openSync, readSync } from "node:fs";
-import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -20,8 +20,9 @@ type Environment = Record<string, string>;
 const WINDOWS = process.platform === "win32";
 
 /**
- * The path of the interpreter: the given one, else that of the active or the project's virtual
- * environment, else `python3`. Undefined when there is none.
+ * The path of the interpreter: the given one, else that of the active virtual environment, of the
+ * nearest `.venv` at or above the folder (as uv finds it), of the active conda environment, else
+ * `python3`. Undefined when there is none.
  */
 export async function findInterpreter(
   given: string | undefined,
@@ -34,10 +35,16 @@ export async function findInterpreter(
 }
 
 function virtualEnvironments(cwd: string, environment: Environment): string[] {
-  const folders = [environment.VIRTUAL_ENV, join(cwd, ".venv")];
+  const nearest = foldersFrom(cwd).map((folder) => join(folder, ".venv"));
+  const folders = [environment.VIRTUAL_ENV, ...nearest, environment.CONDA_PREFIX];
   return folders
     .filter((folder) => folder !== undefined && folder !== "")
     .map((folder) => join(String(folder), WINDOWS ? "Scripts/python.exe" : "bin/python"));
+}
+
+function foldersFrom(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [folder] : [folder, ...foldersFrom(parent)];
 }
 
 function locate(name: string, cwd: string, environment: Environment): string | undefined {

@@ -5,7 +5,8 @@
  * pauses. After {@link BREAKER_FAILURES} in a row the breaker is open: a start fails at once with
  * the last reason until the pause is over.
  */
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
@@ -180,6 +181,11 @@ function versionsIn({ protocolVersion, _meta }: JsonObject): JsonObject {
 
 function hintFor(reason: string, interpreter: string, cwd: string, target: string): string {
   if (reason.includes("langchain-core is not in")) {
+    // These keep their environments out of the folder.
+    if (existsSync(join(cwd, "poetry.lock")))
+      return `Name its interpreter: poetry -C ${cwd} env info --executable`;
+    if (existsSync(join(cwd, "Pipfile.lock")))
+      return `Name its interpreter: cd ${cwd} && pipenv --py`;
     return `cd ${cwd} && python3 -m venv .venv && .venv/bin/pip install langchain-core`;
   }
   const missing = /No module named '([^'.]+)/.exec(reason)?.[1];
