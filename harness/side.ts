@@ -115,7 +115,7 @@ export function sideMissing(flow: string, side: Side): TwintrackError {
   });
 }
 
-function isPython(source: LegacySource | ToolSource): source is PythonSource {
+export function isPython(source: LegacySource | ToolSource): source is PythonSource {
   return typeof source === "object" && "python" in source;
 }
 
@@ -123,7 +123,7 @@ function isHttp(source: LegacySource): source is { url: string; headers?: Record
   return typeof source === "object" && "url" in source && !("invoke" in source);
 }
 
-function pythonOptions(config: ResolvedConfig, source: PythonSource): PythonOptions {
+export function pythonOptions(config: ResolvedConfig, source: PythonSource): PythonOptions {
   const { python: target, interpreter, cwd, ...rest } = source;
   return {
     ...rest,

@@ -2,6 +2,7 @@
  * The commands that need the store: each takes data and returns a reply. The terminal runs them on
  * the database, or, when a running server holds the embedded one, that server runs them.
  */
+import { learnSchema } from "../../adapter/learn.ts";
 import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Stage } from "../../core/trigger.ts";
@@ -22,6 +23,7 @@ import {
 } from "../stage.ts";
 import { books } from "../store/books.ts";
 import type { Database } from "../store/database.ts";
+import { returnedValues } from "../store/recordings.ts";
 import { decide, reportRows } from "../store/report-rows.ts";
 import { EXIT, type Reply } from "./reply.ts";
 
@@ -209,6 +211,16 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
       data: { flow, fingerprint, ...decision },
       next: [`twintrack gate ${flow}`],
     };
+  },
+
+  async "learned outputs"({ db, sides }) {
+    const catalog = await sides.catalog();
+    await catalog.entries();
+    const learned = [...(await returnedValues(db))].flatMap(([tool, values]) => {
+      const schema = learnSchema(values);
+      return schema ? [{ tool: catalog.qualify(tool), schema, values: values.length }] : [];
+    });
+    return { command: "learned-outputs", exitCode: EXIT.ok, data: { learned } };
   },
 
   async books({ db }) {

@@ -6,6 +6,7 @@ import { userInfo } from "node:os";
 import { Command, CommanderError } from "commander";
 import { claimStdout } from "../../adapter/mcp-server.ts";
 import { TwintrackError } from "../../core/error.ts";
+import { addDoctorCommand } from "./doctor-command.ts";
 import { addFlowCommands } from "./flow-commands.ts";
 import { addJudgeCommands } from "./judge-commands.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
@@ -61,6 +62,7 @@ export function buildCli(): Cli {
   addFlowCommands(cli);
   addJudgeCommands(cli);
   addServeCommands(cli);
+  addDoctorCommand(cli);
   inheritOptions(program);
   return cli;
 }

@@ -2,22 +2,23 @@
 import type { Command } from "commander";
 import { type Catalog, type CatalogEntry, catalog } from "../../adapter/catalog.ts";
 import { catalogServer } from "../../adapter/catalog-server.ts";
-import { validateArgs, validateResult } from "../../adapter/contract.ts";
+import { contractFrom, validateArgs, validateResult } from "../../adapter/contract.ts";
 import { claimStdout, serveMcpHttp, serveMcpStdio } from "../../adapter/mcp-server.ts";
 import type { ToolServer } from "../../adapter/tool-server.ts";
 import type { Effect } from "../../core/effect.ts";
 import { TwintrackError } from "../../core/error.ts";
-import type { JsonValue } from "../../core/json.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
 import { resultValue, type ToolResult } from "../../core/tool.ts";
 import { loadConfig, type ResolvedConfig, resolveConfig, type ToolSource } from "../config.ts";
 import { openSides, openToolServer } from "../side.ts";
-import { type LockOptions, lockContracts } from "./contract-locks.ts";
+import { type LockOptions, learnedOutput, lockContracts } from "./contract-locks.ts";
+import { runStoreCommand } from "./desk.ts";
 import { readInput } from "./flow-commands.ts";
 import type { Cli } from "./main.ts";
 import { MAX_PORT, MAX_TIMEOUT_MS, wholeNumber } from "./option.ts";
 import { EXIT, table } from "./reply.ts";
 
-interface ToolOptions {
+export interface ToolOptions {
   module?: string;
   export?: string;
   python?: string;
@@ -36,6 +37,7 @@ interface Opened {
 }
 
 const AD_HOC = "tools";
+const CONTRACTS = "contracts";
 
 export function addToolCommands(cli: Cli): void {
   const tools = cli.program.command("tools").description("list, call and serve the tools you have");
@@ -67,15 +69,19 @@ export function addToolCommands(cli: Cli): void {
     .action((options: ToolOptions & { port?: string; host: string }) => serve(cli, options));
   command("contracts", "write or check the lock files in contracts/")
     .option("--write", "write contracts/<tool>.json")
-    .option("--check", "exit 3 when a contract differs from its file")
-    .option("--dir <folder>", "folder of the lock files", "contracts")
+    .option("--check", "exit 3 when a contract differs from its file, with what breaks callers")
+    .option("--learn", "with --write: learn missing output schemas from recorded runs")
+    .option("--dir <folder>", "folder of the lock files", CONTRACTS)
     .addHelpText("after", "\nExample:\n  twintrack tools contracts --write --module ./tools.ts")
-    .action((options: ToolOptions & LockOptions) =>
-      cli.run(() => opened(cli, options, (source) => contracts(source, options))),
+    .action((options: ToolOptions & LockOptions & { learn?: boolean }) =>
+      cli.run(async () => {
+        const learned = options.learn ? await learnedOutputs(cli, options) : new Map();
+        return opened(cli, options, (source) => contracts(source, options, learned));
+      }),
     );
 }
 
-function withSource(command: Command): Command {
+export function withSource(command: Command): Command {
   return command
     .option("--module <file>", "a JavaScript or TypeScript module")
     .option("--export <name>", "its export with the tools", "tools")
@@ -115,7 +121,8 @@ async function openConfigured(config: ResolvedConfig): Promise<Opened> {
   };
 }
 
-function sourceOf(options: ToolOptions): ToolSource | undefined {
+/** The tools that the command line names; undefined when it names none. */
+export function sourceOf(options: ToolOptions): ToolSource | undefined {
   const names = options.read?.split(",").map((name) => name.trim()) ?? [];
   const effects = Object.fromEntries(names.map((name): [string, Effect] => [name, "read"]));
   if (options.module !== undefined)
@@ -196,6 +203,7 @@ async function call(source: Opened, name: string, args: JsonValue, timeoutMs: nu
   const contract = violations.length === 0 ? "ok" : violations;
   const isError = result.isError === true;
   const data = { result, isError, contract, durationMs } as unknown as JsonValue;
+  const warnings = entry && !isError ? surprises(source.nameOf(entry), entry, result) : [];
   const text = [
     ...result.content.map((block) =>
       block.type === "text" ? String(block.text) : JSON.stringify(block),
@@ -203,7 +211,7 @@ async function call(source: Opened, name: string, args: JsonValue, timeoutMs: nu
     `— ${isError ? "failed" : "ok"}, contract ${violations.length === 0 ? "ok" : violations.join("; ")}, ${durationMs.toFixed(1)} ms`,
   ].join("\n");
   return {
-    reply: { command: "tools-call", exitCode: isError ? EXIT.unexpected : EXIT.ok, data },
+    reply: { command: "tools-call", exitCode: isError ? EXIT.unexpected : EXIT.ok, data, warnings },
     text,
   };
 }
@@ -213,6 +221,15 @@ function violationsOf(entry: CatalogEntry, args: JsonValue, result: ToolResult):
   if (result.isError || !entry.contract.outputSchema) return input;
   const output = validateResult(entry.contract, resultValue(result));
   return [...input, ...output.map((violation) => `output ${violation}`)];
+}
+
+/** Where a result differs from what the tool has returned so far; a guess, so it only warns. */
+function surprises(name: string, { contract }: CatalogEntry, result: ToolResult): string[] {
+  const learned = contract.outputSchema ? undefined : learnedOutput(name, CONTRACTS);
+  if (!learned) return [];
+  const guessed = contractFrom({ ...contract, outputSchema: learned });
+  const found = validateResult(guessed, resultValue(result));
+  return found.map((violation) => `unlike all recorded results: ${violation}`);
 }
 
 async function serve(
@@ -246,8 +263,32 @@ async function serve(
   });
 }
 
-async function contracts(source: Opened, options: LockOptions) {
+async function contracts(
+  source: Opened,
+  options: LockOptions,
+  learned: ReadonlyMap<string, JsonObject>,
+) {
   const entries = await source.catalog.entries();
-  const named = entries.map((entry) => ({ name: source.nameOf(entry), contract: entry.contract }));
+  const named = entries.map((entry) => ({
+    name: source.nameOf(entry),
+    contract: entry.contract,
+    learned: learned.get(entry.qualified),
+  }));
   return lockContracts(named, options);
+}
+
+/** @throws {TwintrackError} `USAGE` for tools without a configuration: nothing of them is recorded. */
+async function learnedOutputs(
+  cli: Cli,
+  options: ToolOptions & LockOptions,
+): Promise<Map<string, JsonObject>> {
+  if (!options.write || sourceOf(options)) {
+    throw new TwintrackError("USAGE", "--learn needs --write, and a configuration with flows", {
+      hint: "twintrack tools contracts --write --learn",
+    });
+  }
+  const config = await loadConfig(cli.options().config);
+  const { data } = await runStoreCommand(config, "learned outputs", {});
+  const { learned } = data as unknown as { learned: { tool: string; schema: JsonObject }[] };
+  return new Map(learned.map(({ tool, schema }) => [tool, schema]));
 }

@@ -10,7 +10,7 @@ import { CONFIG_FILE } from "./start.ts";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../harness/cli/main.ts", import.meta.url));
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 120_000;
 /** Starts in half the time: what was compiled once is read again. */
 const CACHE = { NODE_COMPILE_CACHE: join(tmpdir(), "twintrack-compile-cache") };
 

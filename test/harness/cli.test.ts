@@ -315,14 +315,52 @@ describe("tools", () => {
 
   test("have contracts that are locked in files and checked: exit 3 on drift", async () => {
     const dir = join(folder, "contracts");
-    expect((await run("tools", "contracts", "--write", "--dir", dir)).code).toBe(0);
-    expect((await run("tools", "contracts", "--check", "--dir", dir)).code).toBe(0);
+    const contracts = (flag: string) => run("tools", "contracts", flag, "--dir", dir);
+    expect((await contracts("--write")).code).toBe(0);
+    expect((await contracts("--check")).code).toBe(0);
     const lock = join(dir, "shop.quote.json");
-    writeFileSync(lock, readFileSync(lock, "utf8").replace("sha256:", "sha256:0"));
-    const check = () => run("tools", "contracts", "--check", "--dir", dir);
-    expect(await check()).toMatchObject({ code: 3, reply: { data: { drift: [{ file: lock }] } } });
-    writeFileSync(lock, "torn");
-    expect(await check()).toMatchObject({ code: 3, reply: { data: { drift: [{ file: lock }] } } });
+    const locked = readFileSync(lock, "utf8");
+    const drift = async (text: string) => {
+      writeFileSync(lock, text);
+      const { code, reply } = await contracts("--check");
+      expect(code).toBe(3);
+      expect(reply.data.drift).toHaveLength(1);
+      expect(reply.data.drift[0].file).toBe(lock);
+      return reply.data.drift[0];
+    };
+
+    expect(await drift("torn")).toMatchObject({ drift: "unreadable" });
+    expect(await drift(locked.replace("sha256:", "sha256:0"))).toMatchObject({
+      drift: "unreadable",
+      reason: expect.stringContaining("contractHash"),
+    });
+    const other = { ...JSON.parse(locked), contractHash: "sha256:0" };
+    const { required: _all, ...open } = other.inputSchema;
+    expect(await drift(JSON.stringify({ ...other, inputSchema: open }))).toMatchObject({
+      drift: "breaking",
+      changes: [{ drift: "breaking", at: "input/properties/n", what: "is required now" }],
+    });
+    const { properties } = open;
+    const free = { ...other.inputSchema, properties: { ...properties, extra: {} } };
+    expect(await drift(JSON.stringify({ ...other, inputSchema: free }))).toMatchObject({
+      changes: [{ drift: "breaking", at: "input/properties/extra", what: "is gone" }],
+    });
+    const narrow = { ...properties, n: { ...properties.n, description: "another" } };
+    expect(
+      await drift(
+        JSON.stringify({ ...other, inputSchema: { ...other.inputSchema, properties: narrow } }),
+      ),
+    ).toMatchObject({ drift: "additive" });
+    writeFileSync(lock, locked);
+    writeFileSync(join(dir, "shop.gone.json"), locked);
+    expect((await contracts("--check")).reply.data.drift).toMatchObject([{ drift: "gone" }]);
+  });
+
+  test("have output schemas learned from recorded runs only where flows are configured", async () => {
+    expect(await run("tools", "contracts", "--learn")).toMatchObject({
+      code: 2,
+      error: { code: "USAGE", hint: expect.stringContaining("--write --learn") },
+    });
   });
 });
 
@@ -344,6 +382,7 @@ describe("usage", () => {
       ["triage"],
       ["serve"],
       ["migrate"],
+      ["doctor"],
       ["tools", "list"],
       ["tools", "call"],
       ["tools", "serve"],

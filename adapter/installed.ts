@@ -1,0 +1,90 @@
+/** Finds the copies of `@langchain/core` that code in a folder may have loaded. */
+import { readFileSync, realpathSync } from "node:fs";
+import { createRequire, findPackageJSON } from "node:module";
+import { dirname, join, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** What one build of one copy of core exports, as far as it is patched. */
+export type CoreExports = Readonly<Record<string, unknown>>;
+
+const ENTRIES = [
+  "./tools",
+  "./runnables",
+  "./messages",
+  "./outputs",
+  "./language_models/chat_models",
+  "./language_models/llms",
+];
+
+/** Packages that may bring a copy of core with them. */
+const PARENTS = ["langchain", "@langchain/langgraph", "@langchain/classic", "@langchain/community"];
+
+export async function installedCopies(from: string): Promise<CoreExports[]> {
+  const copies = await Promise.all(manifestsIn(from).map((manifest) => buildsOf(manifest)));
+  return copies.flat();
+}
+
+/** Version and folder of each copy. */
+export function installedVersions(from: string): { version: string; folder: string }[] {
+  return manifestsIn(from).map((manifest) => {
+    const { version = "unknown" } = JSON.parse(readFileSync(new URL(manifest), "utf8")) as Manifest;
+    return { version, folder: dirname(fileURLToPath(manifest)) };
+  });
+}
+
+function manifestsIn(from: string): string[] {
+  const base = pathToFileURL(join(from, "index.js"));
+  const parents = [base, ...PARENTS.flatMap((name) => found(name, base))];
+  return [...new Set(parents.flatMap((parent) => found("@langchain/core", parent)).map(String))];
+}
+
+/** CommonJS and ESM builds are two copies; the first counts only where it is in use. */
+async function buildsOf(manifest: string): Promise<CoreExports[]> {
+  const folder = realpathSync(dirname(fileURLToPath(manifest)));
+  const { imported, required } = filesIn(folder);
+  const esm = await Promise.all(imported.map(load));
+  const require = createRequire(manifest);
+  const inUse = Object.keys(require.cache).some((file) => file.startsWith(folder + sep));
+  return [merged(esm), ...(inUse ? [merged(required.map((file) => require(file)))] : [])];
+}
+
+function merged(modules: readonly object[]): CoreExports {
+  return Object.assign({}, ...modules) as CoreExports;
+}
+
+function load(file: string): Promise<object> {
+  return import(pathToFileURL(file).href) as Promise<object>;
+}
+
+function found(name: string, parent: URL | string): string[] {
+  try {
+    const manifest = findPackageJSON(name, parent);
+    return manifest === undefined ? [] : [pathToFileURL(manifest).href];
+  } catch {
+    return []; // Not installed: then nothing can have loaded it.
+  }
+}
+
+/** Core 0.3 names a file where 1.x names one for each of types and code. */
+type Target = string | { default?: string };
+
+interface Manifest {
+  version?: string;
+  exports?: Record<string, { import?: Target; require?: Target }>;
+}
+
+function filesIn(folder: string): { imported: string[]; required: string[] } {
+  const { exports = {} } = JSON.parse(
+    readFileSync(join(folder, "package.json"), "utf8"),
+  ) as Manifest;
+  const entries = ENTRIES.map((entry) => exports[entry]);
+  const files = (targets: (Target | undefined)[]) =>
+    targets
+      .map((target) => (typeof target === "string" ? target : target?.default))
+      .filter((path) => path !== undefined)
+      .map((path) => join(folder, path));
+  return {
+    imported: files(entries.map((entry) => entry?.import)),
+    required: files(entries.map((entry) => entry?.require)),
+  };
+}

@@ -1,0 +1,135 @@
+import { tool } from "@langchain/core/tools";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { type ResolvedConfig, resolveConfig, type TwintrackConfig } from "../../harness/config.ts";
+import { examine, type Finding } from "../../harness/doctor.ts";
+import { document } from "../app/command.ts";
+import { add } from "../app/flows.ts";
+import { CONFIG_FILE } from "../app/start.ts";
+import { freshDatabase } from "../database.ts";
+
+const named = (name: string, schema: z.ZodObject, description = "Does it.") =>
+  tool(() => "done", { name, description, schema });
+
+async function notes(
+  config: TwintrackConfig,
+  change: Partial<ResolvedConfig> = {},
+  env: NodeJS.ProcessEnv = {},
+): Promise<Finding[]> {
+  const findings = await examine({ ...resolveConfig(config), ...change }, env);
+  return findings.filter(({ status }) => status !== "ok");
+}
+
+const toolsOnly = (tools: unknown[], effects: Record<string, "read" | "write"> = {}) => ({
+  tools: { shop: { tools, effects } },
+  flows: {},
+});
+
+test("a set-up in order has no problem and no warning, and every part is named", async () => {
+  const fresh = await freshDatabase("postgres");
+  try {
+    const env = { TWINTRACK_DATABASE_URL: fresh.url ?? "", TWINTRACK_DATA_DIR: fresh.dataDir };
+    const { code, reply } = await document(["doctor", "--config", CONFIG_FILE], { env });
+    expect(reply.data).toMatchObject({ problems: 0 });
+    expect(code).toBe(0);
+    const checks = reply.data.findings.map(({ check }: Finding) => check);
+    expect(checks).toEqual(
+      expect.arrayContaining(["node", "@langchain/core", "tools.shop", "flows.pay.legacy"]),
+    );
+    expect(checks.at(-1)).toBe("database");
+  } finally {
+    await fresh.drop();
+  }
+});
+
+test("a tool without a declared effect counts as a write, and doctor says so", async () => {
+  const found = await notes(toolsOnly([named("quote", z.object({}))]));
+  expect(found).toMatchObject([
+    { check: "tools.shop", status: "warning", fix: expect.stringContaining('quote: "read"') },
+  ]);
+});
+
+test("an effect for a tool that is not there is a problem that names those that are", async () => {
+  const found = await notes(
+    toolsOnly([named("quote", z.object({}))], { qoute: "read", quote: "read" }),
+  );
+  expect(found).toMatchObject([
+    {
+      status: "problem",
+      code: "CONFIG_INVALID",
+      detail: expect.stringContaining("qoute"),
+      fix: expect.stringContaining("quote"),
+    },
+  ]);
+});
+
+test("a tool that cannot be bridged is a warning with the reason", async () => {
+  const found = await notes(toolsOnly([{ type: "web_search" }]));
+  expect(found).toMatchObject([{ status: "warning", detail: expect.stringMatching(/provider/) }]);
+});
+
+test("a schema that says nothing about a field, and a tool without description, are warnings", async () => {
+  const schema = z.object({ when: z.object({ day: z.custom<Map<string, string>>() }) });
+  const found = await notes(toolsOnly([named("book", schema, " ")], { book: "write" }));
+  expect(found.map(({ detail }) => detail)).toEqual([
+    "book has no description",
+    expect.stringContaining("/when/day"),
+  ]);
+});
+
+test("a Python that does not start is a problem with its own words and a command", async () => {
+  const found = await notes({ tools: { desk: { python: "no_such_package:TOOLS" } }, flows: {} });
+  expect(found).toMatchObject([
+    { check: "tools.desk", status: "problem", code: "PYTHON_UNAVAILABLE", fix: expect.any(String) },
+  ]);
+});
+
+test("a side that does not load, and a flow without sides, are problems", async () => {
+  const broken = () => Promise.reject(new Error("no module"));
+  const found = await notes(
+    { flows: { one: { legacy: broken, candidate: add }, two: {} } },
+    { dataDir: "." },
+  );
+  expect(found).toMatchObject([
+    { check: "flows.one.legacy", status: "problem", detail: expect.stringContaining("no module") },
+    { check: "flows.two", status: "problem", code: "SIDE_MISSING" },
+  ]);
+});
+
+test("a compare rule that cannot be used is a problem, because it silences nothing", async () => {
+  const rules = [
+    { path: "/a", ignore: true },
+    { path: "no pointer", ignore: true },
+  ];
+  const found = await notes({ flows: { one: { candidate: add, compare: { rules } } } });
+  expect(found).toMatchObject([
+    {
+      check: "flows.one.compare.rules",
+      status: "problem",
+      detail: expect.stringContaining("no pointer"),
+    },
+  ]);
+});
+
+test("a database that does not answer and a data folder that is none are problems", async () => {
+  const found = await notes(
+    { flows: { one: { candidate: add } } },
+    { databaseUrl: "postgres://127.0.0.1:1/none", dataDir: "/dev/null/data" },
+  );
+  expect(found).toMatchObject([
+    { check: "dataDir", code: "SPOOL_UNAVAILABLE", detail: expect.stringContaining("/dev/null") },
+    { check: "database", status: "problem", code: "STORE_UNAVAILABLE" },
+  ]);
+});
+
+test("tracing that sends every call away is a warning", async () => {
+  const found = await notes({ flows: {} }, {}, { LANGSMITH_TRACING: "true" });
+  expect(found).toMatchObject([{ check: "environment", status: "warning" }]);
+});
+
+test("tools given on the command line are examined alone, and a problem sets the exit code", async () => {
+  const { code, reply } = await document(["doctor", "--python", "no_such_package:TOOLS"]);
+  expect(code).toBe(5);
+  expect(reply.ok).toBe(false);
+  expect(reply.data).toMatchObject({ problems: 1, warnings: 0 });
+});
