@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from .contract import Bridged
 from .errors import INVALID_PARAMS, RequestError, message_of
@@ -45,35 +45,32 @@ class Binding:
         raise LookupError(argument)
 
 
-def injected_values(
-    bridged: Bridged,
-    sent: JsonObject,
-    binding: Binding,
-    call_id: str,
-    config: JsonObject,
-    write: Write,
-) -> dict[str, Any]:
+class Host(NamedTuple):
+    """What the host gives to one call."""
+
+    sent: JsonObject
+    binding: Binding
+    call_id: str
+    config: JsonObject
+    write: Write
+
+
+def injected_values(bridged: Bridged, host: Host) -> dict[str, Any]:
     """The injected arguments of one call.
 
     Raises:
         RequestError: a required one is missing, or one was sent that is not injectable.
     """
     known = {one.name: one for one in bridged.injected if one.kind != "call_id"}
-    if unknown := sorted(sent.keys() - known):
+    if unknown := sorted(host.sent.keys() - known):
         raise RequestError(
             INVALID_PARAMS, f"{bridged.tool.name} has no injected argument {', '.join(unknown)}"
         )
     values: dict[str, Any] = {}
     for name, one in known.items():
-        try:
-            value = binding.value(str(bridged.tool.name), name)
-        except LookupError:
-            if name not in sent or one.kind == "store":
-                continue
-            value = sent[name]
-        values[name] = value
-        if one.kind == "runtime":
-            values[name] = _runtime(one, value, call_id, config, write)
+        given = _given(bridged, one, host)
+        if given is not _NOTHING:
+            values[name] = _runtime(one, given, host) if one.kind == "runtime" else given
     missing = [one.name for one in known.values() if one.required and one.name not in values]
     if missing:
         raise RequestError(
@@ -85,9 +82,19 @@ def injected_values(
     return values
 
 
-def _runtime(one: Injected, given: Any, call_id: str, config: JsonObject, write: Write) -> Any:
+_NOTHING: Any = object()
+
+
+def _given(bridged: Bridged, one: Injected, host: Host) -> Any:
+    try:
+        return host.binding.value(str(bridged.tool.name), one.name)
+    except LookupError:
+        return _NOTHING if one.kind == "store" else host.sent.get(one.name, _NOTHING)
+
+
+def _runtime(one: Injected, given: Any, host: Host) -> Any:
     """A ToolRuntime from the host's JSON: state and context in the types the tool asks for."""
-    own = {"config": config, "tool_call_id": call_id, "stream_writer": write}
+    own = {"config": host.config, "tool_call_id": host.call_id, "stream_writer": host.write}
     if not isinstance(given, Mapping):
         return dataclasses.replace(given, **own)
     cls: Any = get_origin(one.annotation) or one.annotation

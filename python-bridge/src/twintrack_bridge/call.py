@@ -22,12 +22,12 @@ from functools import lru_cache
 from inspect import isasyncgen, isawaitable, isgenerator
 from typing import Any
 
-from .binding import Binding, injected_values
+from .binding import Binding, Host, injected_values
 from .capture import CURRENT, Unobserved, observed
 from .contract import Bridged
 from .injection import ById, refused_names
 from .loading import Tool
-from .result import MISSING, failure, raw_to_json, result_of
+from .result import MISSING, broke_in_print, failure, raw_to_json, result_of
 from .schema import synthetic_names
 from .signature import is_langchain_code, is_single_input
 from .value import JsonObject, to_json, to_text
@@ -80,7 +80,7 @@ def call_in_thread(bridged: Bridged, call: Call, loop: Loop) -> JsonObject:
         try:
             message = _twin(ById(bridged.tool)).invoke(prepared.envelope, prepared.config)
         except BaseException as error:  # SystemExit in a tool is the tool's failure, not our end.
-            return failure(bridged.tool, error, prepared.started)
+            return prepared.failed(bridged.tool, error)
     return result_of(bridged.tool, message, prepared.raw, prepared.started)
 
 
@@ -95,7 +95,7 @@ async def call_on_loop(bridged: Bridged, call: Call) -> JsonObject:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            return failure(bridged.tool, error, prepared.started)
+            return prepared.failed(bridged.tool, error)
     return result_of(bridged.tool, message, prepared.raw, prepared.started)
 
 
@@ -120,6 +120,12 @@ class _Running:
         running, current = self._tokens
         _RUNNING.reset(running)
         CURRENT.reset(current)
+
+    def failed(self, tool: Tool, error: BaseException) -> JsonObject:
+        """The result of a call that raised."""
+        if self.raw is not MISSING and broke_in_print(error):
+            return result_of(tool, None, self.raw, self.started)
+        return failure(tool, error, self.started)
 
     def tell(self, item: Any) -> Any:
         """Report an item as progress."""
@@ -201,13 +207,10 @@ def _prepare(bridged: Bridged, call: Call, get_loop: Loop) -> _Running | JsonObj
     home = get_loop() if get_loop is asyncio.get_running_loop else None
     running = _Running(call, home, get_loop)
     call_id = f"call_{os.urandom(12).hex()}"
-    injected = (
-        injected_values(
-            bridged, call.inject, call.binding or Binding(), call_id, running.config, running.tell
-        )
-        if bridged.injected or call.inject
-        else {}
-    )
+    injected: JsonObject = {}
+    if bridged.injected or call.inject:
+        host = Host(call.inject, call.binding or Binding(), call_id, running.config, running.tell)
+        injected = injected_values(bridged, host)
     if sent := sorted(call.args.keys() & refused_names(tool)):
         refusal = f"Argument {', '.join(sent)} is filled by the host and may not be sent"
         return failure(tool, ValueError(refusal), running.started)

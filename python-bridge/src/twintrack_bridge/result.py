@@ -28,7 +28,8 @@ _ONLY_A_GRAPH = (
 def result_of(tool: Tool, message: Any, raw: Any, started: float) -> JsonObject:
     """The result of a call that came back."""
     messages: list[Any] = message if isinstance(message, list) else [message]
-    if order := next((type(one).__name__ for one in messages if _is_order(one)), None):
+    made: list[Any] = raw if isinstance(raw, list) else [raw]
+    if order := next((type(one).__name__ for one in (*messages, *made) if _is_order(one)), None):
         refused = TypeError(f"{tool.name} returned a {order}: {_ONLY_A_GRAPH}")
         result = failure(tool, refused, started)
         result["_meta"][META_KEY].update(raw=to_json(raw).value, lossy=True)
@@ -78,6 +79,16 @@ def failure(tool: Tool, error: BaseException, started: float) -> JsonObject:
         serialized["message"] = text
     meta = {**_meta(Converted(None, lossy=False, floats=()), started), "error": serialized}
     return {"content": [text_block(text)], "isError": True, "_meta": {META_KEY: meta}}
+
+
+def broke_in_print(error: BaseException) -> bool:
+    """The tool came back, but LangChain could not make a text of its value."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "_format_output":
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def raw_to_json(raw: Any, *, has_artifact: bool) -> Converted:
