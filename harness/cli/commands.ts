@@ -7,7 +7,7 @@ import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Stage } from "../../core/trigger.ts";
 import type { ResolvedConfig } from "../config.ts";
-import { evaluateGate, type GateResult } from "../gate.ts";
+import { type Evidence, evaluateGate, type GateResult, type Policy } from "../gate.ts";
 import { evidenceOf } from "../report/evidence.ts";
 import { buildReport, type Report } from "../report/report.ts";
 import type { Decision } from "../report/rows.ts";
@@ -25,6 +25,7 @@ import { books } from "../store/books.ts";
 import type { Database } from "../store/database.ts";
 import { returnedValues } from "../store/recordings.ts";
 import { decide, reportRows } from "../store/report-rows.ts";
+import { gateReply } from "./gate-reply.ts";
 import { EXIT, type Reply } from "./reply.ts";
 
 export interface Desk {
@@ -34,12 +35,6 @@ export interface Desk {
 }
 
 export type StoreCommand = (desk: Desk, args: JsonObject) => Promise<Reply>;
-
-const GATE_EXIT: Record<GateResult["decision"], number> = {
-  open: EXIT.ok,
-  closed: EXIT.divergence,
-  undecided: EXIT.undecided,
-};
 
 /** @throws {TwintrackError} `USAGE` naming the argument. */
 function text(args: JsonObject, name: string): string {
@@ -79,12 +74,16 @@ async function stageOf(desk: Desk, flow: string): Promise<FlowStage> {
   return (await readStages(desk.db)).get(flow) ?? initialStage(desk.config, flow);
 }
 
-/** The gate of a flow, from what its store holds. */
-export async function gateOf({ db, config }: Desk, flow: string): Promise<GateResult> {
+/** What the gate of a flow judges, from what its store holds. */
+async function judgedBy(
+  { db, config }: Desk,
+  flow: string,
+): Promise<{ evidence: Evidence; policy: Policy }> {
   const rows = await reportRows(db, config, flow);
   const [row] = rows.flows;
   if (!row) throw new TwintrackError("FLOW_UNKNOWN", `No flow is called "${flow}"`);
-  return evaluateGate(evidenceOf(row, rows.divergences, new Date().toISOString()), row.policy);
+  const evidence = evidenceOf(row, rows.divergences, new Date().toISOString());
+  return { evidence, policy: row.policy ?? {} };
 }
 
 export async function reportOf(
@@ -135,7 +134,8 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
 
   async cutover(desk, args) {
     const flow = text(args, "flow");
-    const gate = await gateOf(desk, flow);
+    const { evidence, policy } = await judgedBy(desk, flow);
+    const gate = evaluateGate(evidence, policy);
     const to = typeof args.percent === "number" && args.percent < 100 ? "canary" : "cutover";
     const reply = await change(desk, args, to, gate);
     return { ...reply, command: "cutover", next: [`twintrack rollback ${flow} --why "…"`] };
@@ -167,17 +167,11 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
   async gate(desk, args) {
     const flow = text(args, "flow");
     desk.sides.configOf(flow);
-    const gate = await gateOf(desk, flow);
-    const next =
-      gate.decision === "open"
-        ? [`twintrack cutover ${flow} --why "…"`]
-        : [`twintrack report ${flow}`];
-    return {
-      command: "gate",
-      exitCode: GATE_EXIT[gate.decision],
-      data: gate as unknown as JsonValue,
-      next,
-    };
+    const { evidence, policy } = await judgedBy(desk, flow);
+    const reply = gateReply(evidence, policy, args.simulate === true);
+    const open = reply.exitCode === EXIT.ok;
+    const next = open ? [`twintrack cutover ${flow} --why "…"`] : [`twintrack report ${flow}`];
+    return { ...reply, next };
   },
 
   async report(desk, args) {

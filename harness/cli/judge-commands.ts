@@ -5,12 +5,14 @@ import type { JsonObject, JsonValue } from "../../core/json.ts";
 import { compare } from "../compare/compare.ts";
 import { compileRules } from "../compare/rules.ts";
 import { loadConfig } from "../config.ts";
-import { type Evidence, evaluateGate, type GateResult, type Policy } from "../gate.ts";
+import { forecastText } from "../forecast.ts";
+import type { Evidence, Policy } from "../gate.ts";
 import { renderHtml } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import type { Report } from "../report/report.ts";
 import { renderText } from "../report/text.ts";
 import { runStoreCommand } from "./desk.ts";
+import { type ForecastGate, gateReply } from "./gate-reply.ts";
 import { type Cli, currentUser } from "./main.ts";
 import { EXIT, type Reply, shown, table } from "./reply.ts";
 
@@ -98,6 +100,7 @@ function addDiff(cli: Cli): void {
 interface GateOptions {
   evidence?: string;
   policy?: string;
+  simulate?: boolean;
 }
 
 function addGate(cli: Cli): void {
@@ -106,19 +109,23 @@ function addGate(cli: Cli): void {
     .description("is it safe to cut over? exit 0 open, 3 closed, 4 undecided")
     .option("--evidence <file>", "judge these numbers instead of the store's")
     .option("--policy <file>", "limits, as JSON")
+    .option("--simulate", "how many more triggers it needs")
     .addHelpText(
       "after",
-      "\nExamples:\n  twintrack gate refunds\n  twintrack gate --evidence evidence.json --policy policy.json",
+      "\nExamples:\n  twintrack gate refunds --simulate\n  twintrack gate --evidence evidence.json --policy policy.json",
     )
     .action((flow: string | undefined, options: GateOptions) =>
       cli.run(() => gate(cli, flow, options)),
     );
 }
 
-async function gate(cli: Cli, flow: string | undefined, { evidence, policy }: GateOptions) {
+async function gate(cli: Cli, flow: string | undefined, options: GateOptions) {
+  const { evidence, policy, simulate = false } = options;
   const reply =
-    evidence === undefined ? await storedGate(cli, flow) : gateOfFiles(evidence, policy);
-  const { decision, reasons } = reply.data as unknown as GateResult;
+    evidence === undefined
+      ? await storedGate(cli, flow, simulate)
+      : gateOfFiles(evidence, policy, simulate);
+  const { decision, reasons, forecast } = reply.data as unknown as ForecastGate;
   const rows = reasons.map(({ criterion, observed, limit, n, status, detail }) =>
     [criterion, number(observed), number(limit), number(n), status, detail].map(String),
   );
@@ -127,6 +134,7 @@ async function gate(cli: Cli, flow: string | undefined, { evidence, policy }: Ga
     text: [
       `gate ${decision}`,
       table([["criterion", "observed", "limit", "n", "status", "detail"], ...rows]),
+      ...(forecast ? [forecastText(forecast)] : []),
     ].join("\n"),
   };
 }
@@ -135,22 +143,18 @@ function number(value: number | null | undefined): string {
   return value === null || value === undefined ? "-" : String(Number(value.toPrecision(4)));
 }
 
-async function storedGate(cli: Cli, flow: string | undefined): Promise<Reply> {
+async function storedGate(cli: Cli, flow: string | undefined, simulate: boolean): Promise<Reply> {
   if (flow === undefined) {
     throw new TwintrackError("USAGE", "gate needs a flow, or --evidence", {
       hint: "twintrack gate <flow>",
     });
   }
-  return runStoreCommand(await loadConfig(cli.options().config), "gate", { flow });
+  return runStoreCommand(await loadConfig(cli.options().config), "gate", { flow, simulate });
 }
 
-function gateOfFiles(evidenceFile: string, policyFile: string | undefined): Reply {
+function gateOfFiles(evidenceFile: string, policyFile: string | undefined, simulate: boolean) {
   const policy = policyFile === undefined ? {} : (readJson(policyFile) as Policy);
-  const result = evaluateGate(readJson(evidenceFile) as unknown as Evidence, policy);
-  const exitCode = { open: EXIT.ok, closed: EXIT.divergence, undecided: EXIT.undecided }[
-    result.decision
-  ];
-  return { command: "gate", exitCode, data: result as unknown as JsonValue };
+  return gateReply(readJson(evidenceFile) as unknown as Evidence, policy, simulate);
 }
 
 interface ReportOptions {

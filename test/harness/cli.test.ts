@@ -131,6 +131,16 @@ describe("gate on numbers alone", () => {
       }),
     );
   });
+
+  test("with --simulate says how many more triggers it needs", async () => {
+    const evidence = file("evidence.json", { ...clean, trials: 100, answered: 100 });
+    const args = ["gate", "--simulate", "--evidence", evidence, "--policy", policy()];
+    const { reply } = await document(args);
+    expect(reply.data.forecast.spotless.triggers).toBeGreaterThan(150);
+    expect((await command(args)).stdout).toContain(
+      `if nothing differs any more: about ${reply.data.forecast.spotless.triggers} more triggers`,
+    );
+  });
 });
 
 describe("a flow, from stage to stage", () => {
