@@ -4,15 +4,17 @@
  */
 import { TwintrackError } from "../core/error.ts";
 import { type JsonValue, toJson } from "../core/json.ts";
+import { sharingOf } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
+import { runBatch } from "./batch.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
+import { finished } from "./chunk.ts";
+import { isAnnounced, runIntercepted } from "./context.ts";
 import { isExpiry, withinLimits } from "./deadline.ts";
-import { interceptInstalled, isAnnounced, runIntercepted } from "./interception.ts";
+import { type Hand, handedOver } from "./handover.ts";
+import { interceptInstalled } from "./interception.ts";
 import { recorder } from "./recorder.ts";
-
-interface Runnable {
-  invoke(input: unknown, config?: object): unknown;
-}
+import { type Runnable, streamOf } from "./runnable-stream.ts";
 
 interface ChainSource {
   /** The folder whose `@langchain/core` the chain uses; default the working folder. */
@@ -23,44 +25,75 @@ interface ChainSource {
  * @throws {TwintrackError} `CONFIG_INVALID` when `legacy` is neither a function nor has `invoke`.
  */
 export function chain(legacy: unknown, { from = process.cwd() }: ChainSource = {}): LegacyChain {
-  const call = callable(legacy);
+  const runnable = runnableOf(legacy);
   let intercepted: Promise<void> | undefined;
   const ready = () => (intercepted ??= interceptInstalled(from));
   // A shadow process refuses stray tool calls from the moment it knows that there is a chain.
   if (process.env.TWINTRACK_ROLE === "shadow") ready().catch(() => undefined);
+  const invoke: LegacyChain["invoke"] = async (input, options) => {
+    await ready();
+    return record(options, (config) => runnable.invoke(structuredClone(input), config));
+  };
   return {
-    async invoke(input, options) {
-      await ready();
-      return record(call, input, options);
+    invoke,
+    stream(input, options) {
+      const left = new AbortController();
+      const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal;
+      const make = async (hand: Hand<JsonValue>) => {
+        await ready();
+        const handOn = (chunk: unknown) => hand(toJson(chunk).value);
+        const work: Work = (config, step) =>
+          streamOf(runnable, structuredClone(input), config, { step, hand: handOn });
+        return withWholeMessages(await record({ ...options, signal }, work));
+      };
+      return handedOver(make, () => left.abort());
     },
+    batch: (inputs, options) => runBatch(invoke, inputs, options),
     close: async () => undefined,
   };
 }
 
-type Call = (input: unknown, config: object) => unknown;
-
-function callable(legacy: unknown): Call {
-  if (typeof legacy === "function") return legacy as Call;
-  const { invoke } = (legacy ?? {}) as Partial<Runnable>;
-  if (typeof invoke === "function") return (input, config) => invoke.call(legacy, input, config);
+function runnableOf(legacy: unknown): Runnable {
+  if (typeof legacy === "function") return { invoke: legacy as Runnable["invoke"] };
+  if (typeof (legacy as Partial<Runnable> | null)?.invoke === "function") return legacy as Runnable;
   throw new TwintrackError("CONFIG_INVALID", `legacy is ${describe(legacy)}, not a chain`, {
     hint: "Give a runnable, an agent, a compiled graph, or an async function.",
   });
+}
+
+/** Joined chunks are chunks themselves; `invoke` gives messages. */
+function withWholeMessages(run: ChainRun): ChainRun {
+  const { outcome } = run;
+  if (outcome.status !== "returned") return run;
+  return { ...run, outcome: { ...outcome, value: finished(outcome.value) } };
 }
 
 function describe(value: unknown): string {
   return typeof value === "object" ? "an object without invoke" : `of type ${typeof value}`;
 }
 
-async function record(call: Call, input: JsonValue, options: ChainOptions): Promise<ChainRun> {
+/** Runs `work` in the run's context. A stream is pulled by others, so each of its steps goes through `step`. */
+type Work = (config: object, step: <T>(work: () => T) => T) => unknown;
+
+async function record(options: ChainOptions, work: Work): Promise<ChainRun> {
   const run = recorder(options);
   const guard = options.tools.mode === "recorded" ? { callbacks: [strayToolGuard] } : {};
-  const work = async (signal?: AbortSignal) => {
-    const config = signal ? { ...guard, signal } : guard;
-    return runIntercepted(run.intercept, () => call(structuredClone(input), config));
+  const step = <T>(next: () => T) => runIntercepted(run.interceptor, next);
+  const running = withinLimits("The chain", options, async (signal) =>
+    step(() => work(signal ? { ...guard, signal } : guard, step)),
+  );
+  const { outcome, lossy } = await outcomeOf(running, options);
+  const modelCalls = run.modelCalls();
+  const models = sharingOf(modelCalls);
+  const calls = run.calls();
+  return {
+    outcome,
+    lossy,
+    calls,
+    modelCalls,
+    ...(models && { models }),
+    durationMs: run.elapsedMs(),
   };
-  const { outcome, lossy } = await outcomeOf(withinLimits("The chain", options, work), options);
-  return { outcome, lossy, calls: run.calls(), durationMs: run.elapsedMs() };
 }
 
 async function outcomeOf(

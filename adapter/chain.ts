@@ -1,24 +1,34 @@
 /**
  * A legacy LangChain implementation as a function that records what it did.
  *
- * The user's code is not changed. Tool calls are caught where LangChain itself makes them, so
- * arguments are the parsed ones and results are the raw ones. Tool names are the author's.
+ * The user's code is not changed. Tool and model calls are caught where LangChain itself makes them,
+ * so arguments are the parsed ones and results are the raw ones. Tool names are the author's.
  */
 import type { Effect } from "../core/effect.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import type { ModelCall, ModelSharing } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 
 /**
- * How tools inside the chain behave.
+ * How tools and models inside the chain behave.
  *
  * `live`: they run, and are recorded. `recorded`: nothing but a read may run; a call is answered
  * from `recording` by the ledger's rule, a write without a record throws `EFFECT_REFUSED`, a read
- * without one runs when `reads` is `live` and throws `READ_UNRECORDED` otherwise.
+ * without one runs when `reads` is `live` and throws `READ_UNRECORDED` otherwise. A model call is
+ * answered from `modelRecording` when the canonical request matches; one that does not runs, unless
+ * `models` is `recorded`: then it throws `MODEL_UNRECORDED`.
  */
 export type ChainTools =
   | { mode: "live" }
-  | { mode: "recorded"; recording: readonly ToolCall[]; reads: "recorded" | "live" };
+  | {
+      mode: "recorded";
+      recording: readonly ToolCall[];
+      reads: "recorded" | "live";
+      modelRecording?: readonly ModelCall[];
+      /** Default `live`. */
+      models?: "recorded" | "live";
+    };
 
 export interface ChainOptions {
   tools: ChainTools;
@@ -29,17 +39,33 @@ export interface ChainOptions {
   timeoutMs?: number;
 }
 
+export interface BatchOptions extends ChainOptions {
+  /** Runs at the same time. Default 8. */
+  maxConcurrency?: number;
+}
+
 export interface ChainRun {
   outcome: Outcome;
   /** The outcome's value lost information when it became JSON. */
   lossy: boolean;
   /** In the order the calls started. */
   calls: ToolCall[];
+  /** In the order the calls started. */
+  modelCalls: ModelCall[];
+  /** Absent without model calls. */
+  models?: ModelSharing;
   durationMs: number;
 }
+
+/** Chunks as the chain makes them; returns the run that `invoke` would have given. */
+export type ChainStream = AsyncGenerator<JsonValue, ChainRun, void>;
 
 export interface LegacyChain {
   /** Never rejects for what the chain does: a throw is an outcome. */
   invoke(input: JsonValue, options: ChainOptions): Promise<ChainRun>;
+  /** Leaving the stream early cancels the chain. A reader that waits makes the chain wait. */
+  stream(input: JsonValue, options: ChainOptions): ChainStream;
+  /** One run per input; the limits are those of each run. Never rejects for one of them. */
+  batch(inputs: readonly JsonValue[], options: BatchOptions): Promise<ChainRun[]>;
   close(): Promise<void>;
 }

@@ -1,38 +1,81 @@
-/** A legacy chain behind HTTP: LangServe's `/invoke`, or any endpoint that takes `{ input }` and gives `{ output }`. */
+/** A legacy chain behind HTTP: LangServe, LangGraph Server, or any endpoint that speaks JSON. */
 import { TwintrackError } from "../core/error.ts";
-import { isJsonObject, type JsonValue } from "../core/json.ts";
+import type { JsonValue } from "../core/json.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
-import type { LegacyChain } from "./chain.ts";
+import { runBatch } from "./batch.ts";
+import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
+import { joinJson } from "./chunk.ts";
 import { isExpiry, type Limits, withinLimits } from "./deadline.ts";
+import { type Hand, handedOver } from "./handover.ts";
+import {
+  excerpt,
+  failed,
+  type HttpDialect,
+  type HttpRequest,
+  type JsonMapping,
+  jsonEndpoint,
+  type LangGraphOptions,
+  langGraphServer,
+  langServe,
+  parsed,
+} from "./http-dialect.ts";
+import { serverEvents } from "./sse.ts";
 
-interface HttpChainOptions {
-  headers?: Record<string, string>;
+export interface HttpChainOptions extends JsonMapping {
+  headers?: Readonly<Record<string, string>>;
   /** Limit when a run has none of its own. */
   timeoutMs?: number;
+  /** `url` is the root of a LangGraph Server. */
+  langGraph?: LangGraphOptions;
 }
 
-/** How much of an error body is worth repeating. */
-const EXCERPT = 300;
+type Ask = (signal: AbortSignal | undefined) => Promise<JsonValue>;
 
-export function httpChain(
-  url: string,
-  { headers = {}, timeoutMs }: HttpChainOptions = {},
-): LegacyChain {
+/**
+ * `batch` makes one request per input: LangServe's own `/batch` fails as a whole, and asking again
+ * would repeat writes.
+ */
+export function httpChain(url: string, options: HttpChainOptions = {}): LegacyChain {
+  const { headers = {} } = options;
+  const dialect = dialectOf(url, options);
+  const limited = ({ timeoutMs = options.timeoutMs, ...run }: ChainOptions): ChainOptions =>
+    timeoutMs === undefined ? run : { ...run, timeoutMs };
+  const run = async (given: ChainOptions, ask: Ask): Promise<ChainRun> => {
+    const startedAt = performance.now();
+    const limits = limited(given);
+    const outcome =
+      given.tools.mode === "recorded"
+        ? notIsolated(url)
+        : await ended(withinLimits(url, limits, ask), limits);
+    const durationMs = performance.now() - startedAt;
+    return { outcome, lossy: false, calls: [], modelCalls: [], durationMs };
+  };
+  const invoke: LegacyChain["invoke"] = (input, given) =>
+    run(given, async (signal) => {
+      const request = dialect.invoke(input);
+      const response = await posted(request, headers, signal);
+      return dialect.outputIn(parsed(request.url, await response.text()));
+    });
   return {
-    async invoke(input, options) {
-      const startedAt = performance.now();
-      const limits = { ...options, timeoutMs: options.timeoutMs ?? timeoutMs };
-      const outcome =
-        options.tools.mode === "recorded"
-          ? notIsolated(url)
-          : await ended(
-              withinLimits(url, limits, (signal) => post(url, headers, input, signal)),
-              limits,
-            );
-      return { outcome, lossy: false, calls: [], durationMs: performance.now() - startedAt };
+    invoke,
+    stream(input, given) {
+      const left = new AbortController();
+      const signal = given.signal ? AbortSignal.any([given.signal, left.signal]) : left.signal;
+      return handedOver<JsonValue, ChainRun>(
+        (hand) =>
+          run({ ...given, signal }, (stop) => streamed(dialect, input, headers, hand, stop)),
+        () => left.abort(),
+      );
     },
+    batch: (inputs, given) => runBatch(invoke, inputs, given),
     close: async () => undefined,
   };
+}
+
+function dialectOf(url: string, options: HttpChainOptions): HttpDialect {
+  if (options.langGraph) return langGraphServer(url, options.langGraph);
+  if (options.request || options.response) return jsonEndpoint(url, options);
+  return langServe(url);
 }
 
 /** Its tools run on another machine: nothing here could keep a second run from writing. */
@@ -50,37 +93,71 @@ async function ended(answer: Promise<JsonValue>, { timeoutMs = 0 }: Limits): Pro
   }
 }
 
-async function post(
-  url: string,
-  headers: Record<string, string>,
-  input: JsonValue,
-  signal?: AbortSignal,
-): Promise<JsonValue> {
+async function posted(
+  { url, body }: HttpRequest,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
   const response = await fetch(url, {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
-    body: JSON.stringify({ input }),
+    body: JSON.stringify(body),
     ...(signal && { signal }),
   });
-  const text = await response.text();
-  if (!response.ok) throw failed(`${url} answered ${response.status}: ${text.slice(0, EXCERPT)}`);
-  return outputIn(url, text);
+  if (response.ok) return response;
+  throw failed(`${url} answered ${response.status}: ${excerpt(await response.text())}`);
 }
 
-function outputIn(url: string, text: string): JsonValue {
-  const body = parsed(url, text);
-  if (isJsonObject(body) && body.output !== undefined) return body.output;
-  throw failed(`${url} answered without an output: ${text.slice(0, EXCERPT)}`);
-}
-
-function parsed(url: string, text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (cause) {
-    throw failed(`${url} did not answer with JSON: ${text.slice(0, EXCERPT)}`, cause);
+async function streamed(
+  dialect: HttpDialect,
+  input: JsonValue,
+  headers: Readonly<Record<string, string>>,
+  hand: Hand<JsonValue>,
+  signal: AbortSignal | undefined,
+): Promise<JsonValue> {
+  const { stream } = dialect;
+  const request = stream ? stream.request(input) : dialect.invoke(input);
+  const response = await posted(request, headers, signal);
+  if (!stream) {
+    const output = dialect.outputIn(parsed(request.url, await response.text()));
+    await hand(output);
+    return output;
   }
+  const { joined, ended: saidEnd, state } = await collected(stream, response, request.url, hand);
+  const answer = state ?? (joined === undefined ? undefined : stream.finish?.(joined));
+  if (answer !== undefined && (saidEnd || !stream.saysEnd)) return answer;
+  throw failed(`${request.url} ended its stream before the answer was whole`);
 }
 
-function failed(message: string, cause?: unknown): TwintrackError {
-  return new TwintrackError("LEGACY_FAILED", message, { cause });
+interface Collected {
+  /** The chunks, as one value. */
+  joined?: JsonValue;
+  state?: JsonValue;
+  ended: boolean;
+}
+
+async function collected(
+  { read }: NonNullable<HttpDialect["stream"]>,
+  response: Response,
+  url: string,
+  hand: Hand<JsonValue>,
+): Promise<Collected> {
+  const collected: Collected = { ended: false };
+  for await (const event of eventsOf(response, url)) {
+    const meant = read(event);
+    if (meant.kind === "end") collected.ended = true;
+    if (meant.kind === "state") collected.state = meant.value;
+    if (meant.kind === "chunk") {
+      const { joined } = collected;
+      collected.joined = joined === undefined ? meant.chunk : joinJson(joined, meant.chunk);
+      await hand(meant.chunk);
+    } else if (meant.kind === "state" && meant.shown) await hand(meant.value);
+  }
+  return collected;
+}
+
+function eventsOf(response: Response, url: string) {
+  const type = response.headers.get("content-type") ?? "";
+  if (response.body && type.startsWith("text/event-stream")) return serverEvents(response.body);
+  throw failed(`${url} did not answer with a stream of events but with "${type}"`);
 }

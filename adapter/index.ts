@@ -20,5 +20,6 @@ export {
   serveMcpStdio,
 } from "./mcp-server.ts";
 // Python
-export { pythonChain, pythonTools } from "./python.ts";
+export { pythonTools } from "./python.ts";
+export { pythonChain } from "./python-chain.ts";
 export type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";

@@ -9,51 +9,15 @@
  * - in a shadow process, outside of both, the call is refused: nothing there may touch the world
  *   except through the ledger, even a call that lost its run on the way.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
-import { readFileSync } from "node:fs";
-import { createRequire, findPackageJSON } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { TwintrackError } from "../core/error.ts";
+import { currentContext, runWithin } from "./context.ts";
 import { derive } from "./derive.ts";
+import { type CoreExports, installedCopies } from "./installed.ts";
+import { patchModels } from "./model-interception.ts";
+import { replace } from "./patch.ts";
 import type { ToolObject } from "./shape.ts";
 
-/** One tool call inside a chain run. */
-export interface InterceptedCall {
-  tool: ToolObject;
-  /** After the tool's own schema. */
-  parsed: unknown;
-  /** As the caller passed them. */
-  raw: unknown;
-  /** Runs the author's function. */
-  proceed: () => unknown;
-}
-
-export type Interceptor = (call: InterceptedCall) => unknown;
-
-type Context =
-  | { kind: "port" }
-  /** `announced`: LangChain is about to reach the derived tool, so the call will not escape. */
-  | { kind: "run"; interceptor: Interceptor; announced: boolean };
-
-const contexts = new AsyncLocalStorage<Context>();
-const PATCHED = Symbol.for("twintrack.intercepted");
-
-/** Runs `work` so that every tool call in it, however deep, meets the interceptor. */
-export function runIntercepted<T>(interceptor: Interceptor, work: () => T): T {
-  return contexts.run({ kind: "run", interceptor, announced: false }, work);
-}
-
-/** Runs a call of our own tool server; a chain run around it keeps its say. */
-export function runAsPort<T>(work: () => T): T {
-  return contexts.getStore() ? work() : contexts.run({ kind: "port" }, work);
-}
-
-/** True while a call that LangChain announces is on its way to the interceptor. */
-export function isAnnounced(): boolean {
-  const context = contexts.getStore();
-  return context?.kind === "run" && context.announced;
-}
+export { runAsPort } from "./context.ts";
 
 /** Patches the copy of LangChain that this tool comes from. Does nothing twice. */
 export function interceptTools(tool: object): void {
@@ -64,55 +28,15 @@ export function interceptTools(tool: object): void {
 
 /** Patches every copy of `@langchain/core` that code in the folder `from` may have loaded. */
 export async function interceptInstalled(from: string): Promise<void> {
-  const base = pathToFileURL(join(from, "index.js"));
-  const parents = [
-    base,
-    ...["langchain", "@langchain/langgraph"].flatMap((name) => found(name, base)),
-  ];
-  const manifests = parents.flatMap((parent) => found("@langchain/core", parent));
-  for (const manifest of new Set(manifests.map(String))) {
-    const { imported, required } = copiesOf(manifest);
-    patchExports(...(await Promise.all(imported.map(load))));
-    const require = createRequire(manifest);
-    // CommonJS and ESM builds are two copies; the first is patched only where it is in use.
-    patchExports(...required.filter((file) => file in require.cache).map((file) => require(file)));
+  for (const copy of await installedCopies(from)) {
+    patchTools(copy);
+    patchModels(copy);
   }
 }
 
-function load(file: string): Promise<object> {
-  return import(pathToFileURL(file).href) as Promise<object>;
-}
-
-function found(name: string, parent: URL | string): string[] {
-  try {
-    const manifest = findPackageJSON(name, parent);
-    return manifest === undefined ? [] : [pathToFileURL(manifest).href];
-  } catch {
-    return []; // Not installed: then nothing can have loaded it.
-  }
-}
-
-interface Manifest {
-  exports?: Record<string, { import?: { default?: string }; require?: { default?: string } }>;
-}
-
-function copiesOf(manifest: string): { imported: string[]; required: string[] } {
-  const { exports = {} } = JSON.parse(readFileSync(new URL(manifest), "utf8")) as Manifest;
-  const folder = dirname(fileURLToPath(manifest));
-  const entries = ["./tools", "./runnables"].map((entry) => exports[entry]);
-  const files = (paths: (string | undefined)[]) =>
-    paths.filter((path) => path !== undefined).map((path) => join(folder, path));
-  return {
-    imported: files(entries.map((entry) => entry?.import?.default)),
-    required: files(entries.map((entry) => entry?.require?.default)),
-  };
-}
-
-function patchExports(...modules: object[]): void {
-  for (const { StructuredTool, RunnableToolLike } of modules as Record<string, unknown>[]) {
-    if (typeof StructuredTool === "function") patchCall(StructuredTool.prototype);
-    if (typeof RunnableToolLike === "function") patchInvoke(RunnableToolLike.prototype);
-  }
+function patchTools({ StructuredTool, RunnableToolLike }: CoreExports): void {
+  if (typeof StructuredTool === "function") patchCall(StructuredTool.prototype);
+  if (typeof RunnableToolLike === "function") patchInvoke(RunnableToolLike.prototype);
 }
 
 function topmostOwner(object: object, member: string): object | undefined {
@@ -130,32 +54,21 @@ function isRunnableTool(tool: object): boolean {
 
 type Method = (this: ToolObject, input: unknown, ...rest: unknown[]) => Promise<unknown>;
 
-function replace(owner: object, member: string, patch: (original: Method) => Method): void {
-  if (Object.hasOwn(owner, PATCHED)) return;
-  const original = (owner as Record<string, unknown>)[member] as Method;
-  Object.defineProperty(owner, PATCHED, { value: true });
-  Object.defineProperty(owner, member, {
-    value: patch(original),
-    writable: true,
-    configurable: true,
-  });
-}
-
 function patchCall(owner: object): void {
-  replace(
+  replace<Method>(
     owner,
     "call",
     (original) =>
       async function call(input, ...rest) {
-        const context = contexts.getStore();
+        const context = currentContext();
         if (context?.kind !== "run")
           return passed(this, context, () => original.call(this, input, ...rest));
         const derived = derive(this, (parsed, proceed) =>
-          contexts.run({ ...context, announced: false }, () =>
-            context.interceptor({ tool: this, parsed, raw: argsOf(input), proceed }),
+          runWithin({ ...context, announced: false }, () =>
+            context.interceptor.tool({ tool: this, parsed, raw: argsOf(input), proceed }),
           ),
         );
-        return contexts.run({ ...context, announced: true }, () =>
+        return runWithin({ ...context, announced: true }, () =>
           original.call(derived, input, ...rest),
         );
       },
@@ -164,24 +77,29 @@ function patchCall(owner: object): void {
 
 /** A runnable made a tool has no `call`: its `invoke` parses a tool call and runs the runnable. */
 function patchInvoke(owner: object): void {
-  replace(
+  replace<Method>(
     owner,
     "invoke",
     (original) =>
       async function invoke(input, ...rest) {
-        const context = contexts.getStore();
+        const context = currentContext();
         const proceed = () => original.call(this, input, ...rest);
         if (context?.kind !== "run") return passed(this, context, proceed);
         const parsed = await parsedBy(this, input);
         // What the schema refuses never reaches the runnable; LangChain words the refusal.
         return parsed === REFUSED
           ? proceed()
-          : context.interceptor({ tool: this, parsed: parsed.args, raw: argsOf(input), proceed });
+          : context.interceptor.tool({
+              tool: this,
+              parsed: parsed.args,
+              raw: argsOf(input),
+              proceed,
+            });
       },
   );
 }
 
-function passed<T>(tool: ToolObject, context: Context | undefined, proceed: () => T): T {
+function passed<T>(tool: ToolObject, context: { kind: string } | undefined, proceed: () => T): T {
   if (context || process.env.TWINTRACK_ROLE !== "shadow") return proceed();
   throw new TwintrackError(
     "EFFECT_REFUSED",

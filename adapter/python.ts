@@ -2,7 +2,6 @@
 import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "../core/json.ts";
 import type { ToolResult } from "../core/tool.ts";
-import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
 import type { PythonChild } from "./child.ts";
 import { PythonStarter } from "./starter.ts";
 import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
@@ -79,27 +78,6 @@ function contractChanged(name: string, change: string): TwintrackError {
 }
 
 /**
- * The chain behind `target`: a runnable, a compiled graph, or a function.
- *
- * Recorded runs have a process of their own with the role `shadow`, which refuses to run a chain
- * with live tools, and refuses a tool call that cannot be traced to a run.
- */
-export function pythonChain(options: PythonOptions): LegacyChain {
-  const args = ["--chain", ...targetsOf(options)];
-  const live = new PythonWorkers({ ...options, args });
-  const shadow = new PythonWorkers({ ...options, args, role: "shadow" });
-  return {
-    invoke: (input, run) => {
-      const params = { input, tools: run.tools as unknown as JsonObject, effects: run.effects };
-      return invokeChain(run.tools.mode === "live" ? live : shadow, params, run);
-    },
-    close: async () => {
-      await Promise.all([live.close(), shadow.close()]);
-    },
-  };
-}
-
-/**
  * Starts `target` once and tells what runs it: `python`, `executable`, `langchain-core`, `protocol`, …
  *
  * @throws {TwintrackError} `PYTHON_UNAVAILABLE` with the reason and a remedy.
@@ -114,7 +92,7 @@ export async function pythonVersions(
   return child.versions;
 }
 
-function targetsOf({ target }: PythonOptions): string[] {
+export function targetsOf({ target }: PythonOptions): string[] {
   return typeof target === "string" ? [target] : [...target];
 }
 
@@ -154,33 +132,4 @@ function contractOf(tool: JsonObject): Contract {
     ...(outputSchema ? { outputSchema } : {}),
     contractHash: `sha256:${digest(...texts)}`,
   };
-}
-
-async function invokeChain(
-  python: PythonWorkers,
-  params: JsonObject,
-  { signal, timeoutMs = python.callTimeoutMs }: ChainOptions,
-): Promise<ChainRun> {
-  const startedAt = performance.now();
-  const elapsed = () => performance.now() - startedAt;
-  const limits = { what: "the chain", ...(signal ? { signal } : {}) };
-  try {
-    await python.ready({ ...limits, timeoutMs });
-    // The bridge keeps the deadline itself, and then still knows the calls that were made.
-    const result = await python.request(
-      "twintrack/chain/invoke",
-      { ...params, timeoutMs: Math.max(1, timeoutMs - elapsed()) },
-      { ...limits, timeoutMs: timeoutMs + python.graceMs, elapsedMs: elapsed() },
-    );
-    const { outcome, lossy, calls, durationMs } = result as unknown as ChainRun;
-    if (outcome.status === "timed_out") return { ...timedOut(timeoutMs, elapsed()), calls };
-    return { outcome, lossy, calls, durationMs };
-  } catch (error) {
-    if ((error as TwintrackError).code !== "TIMEOUT") throw error;
-    return timedOut(timeoutMs, elapsed());
-  }
-}
-
-function timedOut(afterMs: number, durationMs: number): ChainRun {
-  return { outcome: { status: "timed_out", afterMs }, lossy: false, calls: [], durationMs };
 }

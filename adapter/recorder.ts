@@ -1,5 +1,5 @@
 /**
- * The tool calls of one chain run: recorded, and in recorded mode answered or refused.
+ * The calls of one chain run: recorded, and in recorded mode answered or refused.
  *
  * Only the outermost call counts: what a tool calls inside itself is part of that tool, and is not
  * called when the tool is answered from a record. A write never runs in recorded mode, neither by
@@ -10,26 +10,31 @@ import { type Effect, effectOf } from "../core/effect.ts";
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import { type AnswerBook, answerBook, occurrenceCounter, type ToolCall } from "../core/ledger.ts";
-import { type Outcome, type SerializedError, serializeError } from "../core/outcome.ts";
+import type { ModelCall } from "../core/model.ts";
+import { type Outcome, serializeError } from "../core/outcome.ts";
 import type { ChainOptions } from "./chain.ts";
 import { rawJson } from "./content.ts";
+import type { InterceptedCall, Interceptor } from "./context.ts";
 import { canonicalArgs, contractOf, validateArgs } from "./contract.ts";
 import { observe } from "./derive.ts";
-import type { InterceptedCall, Interceptor } from "./interception.ts";
+import { modelRecorder } from "./model-recorder.ts";
+import { rebuilt } from "./recorded-error.ts";
 import type { ToolObject } from "./shape.ts";
 import type { Contract } from "./tool-server.ts";
 
 export interface Recorder {
-  intercept: Interceptor;
+  interceptor: Interceptor;
   /** The calls so far; one that has not ended is `timed_out`. */
   calls(): ToolCall[];
+  modelCalls(): ModelCall[];
   elapsedMs(): number;
 }
 
 /** A call from its start on; the outcome comes when it ends. */
 type Entry = Omit<ToolCall, "outcome"> & { outcome?: Outcome };
 
-const insideTool = new AsyncLocalStorage<true>();
+/** The name of the outermost tool whose code runs. */
+const insideTool = new AsyncLocalStorage<string>();
 
 export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effects">): Recorder {
   const startedAt = performance.now();
@@ -59,7 +64,7 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
 
   function intercept(call: InterceptedCall): unknown {
     const effect = effectOf(effects, call.tool.name);
-    if (insideTool.getStore()) {
+    if (insideTool.getStore() !== undefined) {
       if (book && effect === "write") throw refusedInside(call.tool.name);
       return call.proceed();
     }
@@ -68,10 +73,12 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
     return answered(entry, book, { readsLive, proceed: call.proceed, elapsedMs });
   }
 
+  const models = modelRecorder(tools, { elapsedMs, insideTool: () => insideTool.getStore() });
   return {
-    intercept,
+    interceptor: { tool: intercept, model: models.interceptor },
     elapsedMs,
     calls: () => entries.map((entry) => ended(entry, elapsedMs())),
+    modelCalls: models.calls,
   };
 }
 
@@ -86,7 +93,7 @@ function runLive(entry: Entry, proceed: () => unknown, elapsedMs: () => number):
     entry.outcome = outcome;
     entry.durationMs = elapsedMs() - entry.startedAtMs;
   };
-  return observe(() => insideTool.run(true, proceed), {
+  return observe(() => insideTool.run(entry.tool, proceed), {
     onReturn(raw) {
       const { value, lossy } = recordable(raw);
       if (lossy) entry.lossy = true;
@@ -132,12 +139,6 @@ function fromRecord(entry: Entry, { outcome, lossy }: ToolCall): unknown {
     default:
       return outcome satisfies never;
   }
-}
-
-function rebuilt({ name, message, code }: SerializedError): Error {
-  const error = Object.assign(new Error(message), code === undefined ? {} : { code });
-  Object.defineProperty(error, "name", { value: name, configurable: true });
-  return error;
 }
 
 /** A tool message with `status: "error"` is a failure in the tool's own words. */

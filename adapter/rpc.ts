@@ -15,6 +15,8 @@ export interface RequestOptions extends Pick<ToolCallOptions, "signal" | "onProg
   timeoutMs: number;
   /** How much of the limit has passed already. */
   elapsedMs?: number;
+  /** Takes the chunks of a streamed chain; the other side waits when too many are not taken. */
+  onChunk?: ((chunk: JsonValue) => Promise<void>) | undefined;
   /** Called when the process that will answer is known; a throw refuses the request. */
   admit?: () => void;
 }
@@ -38,6 +40,7 @@ interface Pending {
   resolve: (result: JsonObject) => void;
   reject: (error: TwintrackError) => void;
   onProgress: ToolCallOptions["onProgress"];
+  onChunk: RequestOptions["onChunk"];
 }
 
 const ID_IN_PREFIX = /"id"\s*:\s*(\d+)/;
@@ -70,11 +73,11 @@ export class RpcConnection {
   async request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject> {
     const { promise, resolve, reject } = Promise.withResolvers<JsonObject>();
     const id = ++this.#lastId;
-    const { what, timeoutMs, elapsedMs = 0, signal, onProgress } = options;
+    const { what, timeoutMs, elapsedMs = 0, signal, onProgress, onChunk } = options;
     const expire = () => this.#giveUp(id, timeoutError(what, timeoutMs));
     const timer = setTimeout(expire, Math.min(timeoutMs - elapsedMs, LONGEST_TIMER_MS));
     const abort = () => this.#giveUp(id, cancelledError(what));
-    this.#pending.set(id, { what, resolve, reject, onProgress });
+    this.#pending.set(id, { what, resolve, reject, onProgress, onChunk });
     this.#peer.onBusy();
     void this.#send(id, method, onProgress ? withProgressToken(params, id) : params);
     if (signal?.aborted) abort();
@@ -165,6 +168,8 @@ export class RpcConnection {
       this.#givenUp.delete(id);
     } else if (message.method === "notifications/progress") {
       this.#progress(params);
+    } else if (message.method === "notifications/twintrack/chunk") {
+      this.#chunk(params);
     }
   }
 
@@ -181,6 +186,13 @@ export class RpcConnection {
     } catch {
       // A listener that throws may not break the connection for other calls.
     }
+  }
+
+  #chunk({ requestId = null, chunk = null }: JsonObject): void {
+    const taking = this.#pending.get(Number(requestId))?.onChunk?.(chunk);
+    const taken = () => this.notify("notifications/twintrack/taken", { requestId });
+    // Who reads no more has given the request up: then nobody waits for this either.
+    taking?.then(taken, () => undefined);
   }
 
   #rejectOversize(prefix: string): void {

@@ -46,6 +46,8 @@ export const ERROR_CODES = {
   EFFECT_REFUSED: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A shadow run asked for a read that was not recorded, and live reads are not allowed. */
   READ_UNRECORDED: { httpStatus: 409, exitCode: 6, retryable: false },
+  /** A shadow run asked a model what was not recorded, and live models are not allowed. */
+  MODEL_UNRECORDED: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A write was granted and its result is unknown; it is never repeated by itself. */
   EFFECT_UNKNOWN: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A recorded value lost information when it became JSON, so it cannot stand in for the original. */

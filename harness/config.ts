@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
+import type { HttpChainOptions } from "../adapter/http-chain.ts";
 import type { Effect } from "../core/effect.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
@@ -49,11 +50,12 @@ export type ToolSource = (
 };
 
 /** A loader of a runnable, graph or function; the thing itself; a Python object; or an HTTP endpoint. */
-export type LegacySource =
-  | (() => unknown)
-  | { invoke: unknown }
-  | PythonSource
-  | { url: string; headers?: Record<string, string> };
+export type LegacySource = (() => unknown) | { invoke: unknown } | PythonSource | HttpSource;
+
+/** A chain behind HTTP: LangServe's `/invoke`, LangGraph Server, or any endpoint that speaks JSON. */
+export interface HttpSource extends Omit<HttpChainOptions, "timeoutMs"> {
+  url: string;
+}
 
 export interface FlowConfig {
   legacy?: LegacySource;
@@ -118,12 +120,13 @@ export function python(target: string, options: Omit<PythonSource, "python"> = {
   return { python: target, ...options };
 }
 
-/** Legacy behind HTTP: LangServe's `/invoke`, or any endpoint that takes `{ input }` and gives `{ output }`. */
-export function http(
-  url: string,
-  headers: Record<string, string> = {},
-): { url: string; headers: Record<string, string> } {
-  return { url, headers };
+/**
+ * Legacy behind HTTP. LangServe, or any endpoint that takes `{ input }` and gives `{ output }`:
+ * `http("https://…/invoke")`. LangGraph Server: `http("https://…", { langGraph: { assistantId } })`.
+ * Anything else: `http("https://…", { request: (input) => body, response: (body) => output })`.
+ */
+export function http(url: string, options: Omit<HttpSource, "url"> = {}): HttpSource {
+  return { url, ...options };
 }
 
 const share = z.number().min(0).max(1).optional();

@@ -6,13 +6,15 @@ import { type Catalog, type CatalogSource, catalog } from "../adapter/catalog.ts
 import type { LegacyChain } from "../adapter/chain.ts";
 import { httpChain } from "../adapter/http-chain.ts";
 import { toolServer } from "../adapter/in-process.ts";
-import { type PythonOptions, pythonChain, pythonTools } from "../adapter/python.ts";
+import { type PythonOptions, pythonTools } from "../adapter/python.ts";
+import { pythonChain } from "../adapter/python-chain.ts";
 import type { ToolServer } from "../adapter/tool-server.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
 import type { Side } from "../core/trigger.ts";
 import {
   type FlowConfig,
+  type HttpSource,
   importHint,
   type LegacySource,
   type PythonSource,
@@ -91,7 +93,7 @@ async function openLegacy(
 ): Promise<LegacyChain> {
   if (!legacy) throw sideMissing(flow, "legacy");
   if (isPython(legacy)) return pythonChain(pythonOptions(config, legacy));
-  if (isHttp(legacy)) return httpChain(legacy.url, { headers: legacy.headers ?? {} });
+  if (isHttp(legacy)) return httpChain(legacy.url, legacy);
   return chain(typeof legacy === "function" ? await loadLegacy(flow, legacy) : legacy, {
     from: config.baseDir,
   });
@@ -119,7 +121,7 @@ export function isPython(source: LegacySource | ToolSource): source is PythonSou
   return typeof source === "object" && "python" in source;
 }
 
-function isHttp(source: LegacySource): source is { url: string; headers?: Record<string, string> } {
+function isHttp(source: LegacySource): source is HttpSource {
   return typeof source === "object" && "url" in source && !("invoke" in source);
 }
 

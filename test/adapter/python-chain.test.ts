@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
-import type { ChainRun, ChainTools, LegacyChain } from "../../adapter/chain.ts";
-import { type PythonOptions, pythonChain } from "../../adapter/python.ts";
+import type { ChainRun, ChainStream, ChainTools, LegacyChain } from "../../adapter/chain.ts";
+import type { PythonOptions } from "../../adapter/python.ts";
+import { pythonChain } from "../../adapter/python-chain.ts";
 import type { Effect } from "../../core/effect.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { ToolCall } from "../../core/ledger.ts";
@@ -176,7 +177,7 @@ test("a process with the role shadow refuses live tools", async () => {
 });
 
 test("a chain past its deadline is timed out with the calls it had made", async () => {
-  const { chain } = open({ target: "stubborn:hanging_chain", cwd: here, graceMs: 200 });
+  const { chain } = open({ target: "stubborn:hanging_chain", cwd: here, graceMs: 2_000 });
   const started = join(mkdtempSync(join(tmpdir(), "twintrack-")), "file");
 
   const run = await chain.invoke(started, { tools: live, effects, timeoutMs: 3_000 });
@@ -210,3 +211,87 @@ test("every trigger of the fixture replays to the same outcome", async () => {
   expect(seconds.map(stable)).toEqual(firsts.map(stable));
   expect(firsts.filter(({ outcome }) => outcome.status === "returned")).toHaveLength(360);
 }, 60_000);
+
+const models = join(root, "python-bridge/tests");
+
+async function drained(stream: ChainStream): Promise<{ chunks: JsonValue[]; run: ChainRun }> {
+  const chunks: JsonValue[] = [];
+  for (;;) {
+    const { done, value } = await stream.next();
+    if (done) return { chunks, run: value };
+    chunks.push(value);
+  }
+}
+
+test("a stream yields chunks while the chain runs, and ends with its calls and its answer", async () => {
+  const { chain } = open({ target: "models:spells", cwd: models });
+  const { chunks, run } = await drained(chain.stream("abc", { tools: live, effects }));
+
+  expect(chunks).toEqual(["A", "B", "C"]);
+  expect(run.outcome).toEqual({ status: "returned", value: "ABC" });
+  expect(called(run)).toEqual(["shout live", "shout live", "shout live"]);
+});
+
+test("an AgentExecutor's model calls come with the run, and a recorded run shares them", async () => {
+  const { chain } = open({ target: "models:streaming_executor", cwd: models });
+  const shout = { shout: "read" } as const;
+  const first = await chain.invoke({ input: "hi" }, { tools: live, effects: shout });
+  const tools: ChainTools = {
+    mode: "recorded",
+    recording: first.calls,
+    reads: "recorded",
+    modelRecording: first.modelCalls,
+    models: "recorded",
+  };
+  const second = await chain.invoke({ input: "hi" }, { tools, effects: shout });
+
+  expect(first.models).toBe("independent");
+  expect(first.modelCalls.map(({ request }) => request.model)).toEqual(["rule-1", "rule-1"]);
+  expect(second.models).toBe("shared");
+  expect(second.outcome).toMatchObject({ value: { output: 'I say {"text": "HI"} ' } });
+});
+
+test("a reader that waits makes the Python chain wait, and leaving ends it", async () => {
+  const { chain } = open({ target: "models:counts", cwd: models });
+  const stream = chain.stream(2_000, { tools: live, effects });
+  const first = await stream.next();
+  const { chunks, run } = await drained(stream);
+
+  expect(first.value).toEqual([0]);
+  expect(chunks).toHaveLength(1_999);
+  expect((run.outcome as { value: JsonValue[] }).value).toHaveLength(2_000);
+
+  const endless = open({ target: "models:never_ends", cwd: models });
+  const left = endless.chain.stream("x", { tools: live, effects });
+  await left.next();
+  await left.return(undefined as never);
+  const after = endless.chain.stream("x", { tools: live, effects, timeoutMs: 3_000 });
+  expect((await after.next()).value).toBe("x");
+  await after.return(undefined as never);
+});
+
+test.each(["cancel", "deadline"])("a %s ends a Python stream", async (how) => {
+  const { chain } = open({ target: "models:never_ends", cwd: models });
+  const stop = new AbortController();
+  const limits = how === "deadline" ? { timeoutMs: 4_000 } : { signal: stop.signal };
+  const stream = chain.stream("x", { tools: live, effects, ...limits });
+  await stream.next();
+  if (how === "cancel") {
+    stop.abort();
+    await expect(drained(stream)).rejects.toMatchObject({ code: "CANCELLED" });
+  } else {
+    const { run } = await drained(stream);
+    expect(run.outcome).toEqual({ status: "timed_out", afterMs: 4_000 });
+  }
+});
+
+test("a batch gives one run per input, and a failure stays alone", async () => {
+  const { chain } = open();
+  const who = [ticket.customer, "who@example.org", ticket.customer];
+  const runs = await chain.batch(
+    who.map((customer) => ({ ...ticket, customer })),
+    { tools: live, effects, maxConcurrency: 2 },
+  );
+
+  expect(runs.map(({ outcome }) => outcome.status)).toEqual(["returned", "threw", "returned"]);
+});

@@ -12,11 +12,14 @@ import os
 from contextlib import nullcontext
 from typing import Any
 
+from . import model_capture
 from .capture import CURRENT, RECORDED_RUNS, install
 from .errors import INVALID_PARAMS, RequestError, serialize_error
 from .ledger import AnswerBook
+from .model_recording import ModelBook
 from .pool import WORK
 from .recording import FromRecord, Live, Recording
+from .stream import Hand, stream
 from .value import JsonObject, JsonValue, to_json
 
 METHOD = "twintrack/chain/invoke"
@@ -25,8 +28,10 @@ METHOD = "twintrack/chain/invoke"
 RUNNING_META_KEY = "twintrack/running"
 
 
-async def invoke(chain: Any, params: JsonObject) -> JsonObject:
+async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> JsonObject:
     """Run the chain on `params.input`; the result is a `ChainRun` of `adapter/chain.ts`.
+
+    With `hand` the chain is streamed, and `hand` takes each chunk.
 
     Raises:
         RequestError: the parameters are malformed, or ask a shadow process for live tools.
@@ -36,11 +41,14 @@ async def invoke(chain: Any, params: JsonObject) -> JsonObject:
     if "input" not in params or not isinstance(effects, dict):
         raise RequestError(INVALID_PARAMS, "input and effects are required")
     install()
+    model_capture.install()
     recording = Recording(tools, effects)
     token = CURRENT.set(recording)
     try:
         with RECORDED_RUNS if isinstance(tools, FromRecord) else nullcontext():
-            outcome, lossy, running = await _within(params.get("timeoutMs"), chain, params["input"])
+            outcome, lossy, running = await _within(
+                params.get("timeoutMs"), chain, params["input"], hand
+            )
     finally:
         CURRENT.reset(token)
         recording.close()
@@ -48,6 +56,7 @@ async def invoke(chain: Any, params: JsonObject) -> JsonObject:
         "outcome": outcome,
         "lossy": lossy,
         "calls": recording.snapshot(),
+        "modelCalls": recording.models.snapshot(),
         "durationMs": recording.elapsed_ms(),
     }
     return {**run, "_meta": {RUNNING_META_KEY: True}} if running else run
@@ -69,15 +78,19 @@ def _tools_of(given: Any) -> Live | FromRecord:
             INVALID_PARAMS, 'tools is {"mode":"live"} or {"mode":"recorded","recording":[…]}'
         )
     try:
-        book = AnswerBook(recorded)
+        book, models = AnswerBook(recorded), ModelBook(given.get("modelRecording") or [])
     except (KeyError, TypeError, OverflowError) as error:
         raise RequestError(INVALID_PARAMS, f"the recording is malformed: {error!r}") from error
-    return FromRecord(book, "live" if given.get("reads") == "live" else "recorded")
+    reads = "live" if given.get("reads") == "live" else "recorded"
+    unrecorded = "recorded" if given.get("models") == "recorded" else "live"
+    return FromRecord(book, reads, models, unrecorded)
 
 
-async def _within(limit_ms: Any, chain: Any, value: JsonValue) -> tuple[JsonObject, bool, bool]:
+async def _within(
+    limit_ms: Any, chain: Any, value: JsonValue, hand: Hand | None
+) -> tuple[JsonObject, bool, bool]:
     """The outcome, whether it is lossy, and whether the chain's work may still be going on."""
-    task = asyncio.ensure_future(_outcome(chain, value))
+    task = asyncio.ensure_future(_outcome(chain, value, hand))
     work = WORK.get()
     if work is not None:
         work.begin()
@@ -93,10 +106,10 @@ async def _within(limit_ms: Any, chain: Any, value: JsonValue) -> tuple[JsonObje
     return {"status": "timed_out", "afterMs": limit_ms}, False, True
 
 
-async def _outcome(chain: Any, value: JsonValue) -> tuple[JsonObject, bool]:
+async def _outcome(chain: Any, value: JsonValue, hand: Hand | None) -> tuple[JsonObject, bool]:
     try:
-        returned = await _run(chain, value)
-    except asyncio.CancelledError:
+        returned = await (stream(chain, value, hand) if hand else _run(chain, value))
+    except (asyncio.CancelledError, RequestError):
         raise
     except BaseException as error:  # SystemExit in a chain is the chain's failure, not our end.
         return {"status": "threw", "error": serialize_error(error)}, False

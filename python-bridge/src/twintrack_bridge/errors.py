@@ -31,7 +31,7 @@ class TargetInvalid(Exception):
 
 
 class ToolRefused(Exception):
-    """A tool call of a chain that was not executed. A chain may catch it; the record stays."""
+    """A call of a chain that was not executed. A chain may catch it; the record stays."""
 
     code = "EFFECT_REFUSED"
 
@@ -46,6 +46,12 @@ class ReadUnrecorded(ToolRefused):
     """A read in a recorded run without a record, where live reads are not allowed."""
 
     code = "READ_UNRECORDED"
+
+
+class ModelUnrecorded(ToolRefused):
+    """A model call in a recorded run without a record, where live models are not allowed."""
+
+    code = "MODEL_UNRECORDED"
 
 
 class RecordingLossy(ToolRefused):

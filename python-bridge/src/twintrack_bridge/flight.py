@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from .pool import Work
+from .value import JsonValue
 
 RequestId = int | str
 Refusal = Literal["taken", "full"]
@@ -31,10 +32,16 @@ class Request:
         self.confirm = False
         #: Ends what can be ended; set once it runs.
         self.stop: Callable[[], object] = _nothing
+        #: The client took one of its chunks.
+        self.taken: Callable[[], object] = _nothing
 
 
 def _nothing() -> None:
     pass
+
+
+def _is_id(value: JsonValue) -> TypeGuard[RequestId]:
+    return isinstance(value, (int, str))
 
 
 class Flights:
@@ -78,6 +85,13 @@ class Flights:
             request.stop()
         elif confirm:
             self._tell_settled(request_id)
+
+    def taken(self, request_id: JsonValue) -> None:
+        """The client took a chunk of a streamed answer."""
+        with self._lock:
+            request = self._requests.get(request_id) if _is_id(request_id) else None
+        if request is not None:
+            request.taken()
 
     def stop_all(self) -> None:
         """Stop every request, as far as it can be stopped."""

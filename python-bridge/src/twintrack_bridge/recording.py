@@ -1,4 +1,4 @@
-"""The tool calls of one chain run: recorded, and in recorded mode answered or refused.
+"""The calls of one chain run: recorded, and in recorded mode answered or refused.
 
 `live`: tools run. `recorded`: a call is answered by the ledger's rule; a read without a record
 may run when the caller said so; a write never runs, because nothing here runs a tool whose
@@ -35,6 +35,7 @@ from .injection import (
 )
 from .ledger import AnswerBook, Effect, Recorded, Refused, call_key, effect_of
 from .loading import Tool
+from .model_recording import ModelBook, ModelRecording
 from .value import JsonObject, JsonValue, restore, to_json
 
 
@@ -45,13 +46,16 @@ class Live:
 
 @dataclass(frozen=True)
 class FromRecord:
-    """Tools are answered from `book`."""
+    """Tools are answered from `book`, models from `models` where it has the same request."""
 
     book: AnswerBook
     reads: Literal["recorded", "live"]
+    models: ModelBook
+    unrecorded_models: Literal["recorded", "live"]
 
 
-_INSIDE_TOOL: ContextVar[bool] = ContextVar("twintrack_inside_tool", default=False)
+#: The name of the outermost tool whose body runs.
+_INSIDE_TOOL: ContextVar[str | None] = ContextVar("twintrack_inside_tool", default=None)
 
 
 class Recording:
@@ -65,6 +69,13 @@ class Recording:
         self._lock = threading.Lock()
         self._started = time.perf_counter()
         self._closed = False
+        from_record = tools if isinstance(tools, FromRecord) else None
+        self.models = ModelRecording(
+            from_record and from_record.models,
+            may_run=from_record is None or from_record.unrecorded_models == "live",
+            elapsed_ms=self.elapsed_ms,
+            inside_tool=_INSIDE_TOOL.get,
+        )
 
     def close(self) -> None:
         """End the run: what a forgotten thread still calls is refused in recorded mode."""
@@ -103,7 +114,7 @@ class Recording:
 
     def _begin(self, tool: Tool, body: Any, args: Any, kwargs: Any) -> _Entry | None:
         name, effect = str(tool.name), effect_of(self._effects, str(tool.name))
-        if _INSIDE_TOOL.get() and self._may_run(effect):
+        if _INSIDE_TOOL.get() is not None and self._may_run(effect):
             return None
         with self._lock:
             entry = _Entry(
@@ -180,7 +191,7 @@ class Recording:
                     entry.record["floats"] = list(converted.floats)
             return value
 
-        token = _INSIDE_TOOL.set(True)
+        token = _INSIDE_TOOL.set(_INSIDE_TOOL.get() or str(tool.name))
         try:
             yield finish
         except BaseException as error:

@@ -39,7 +39,11 @@ INJECT_META_KEY = "twintrack/inject"
 #: Sent to a client that asked for it, when a cancelled request has nothing running any more.
 SETTLED_METHOD = "notifications/twintrack/settled"
 
-_CHAIN_METHOD = "twintrack/chain/invoke"
+_CHAIN_METHODS = ("twintrack/chain/invoke", "twintrack/chain/stream")
+
+#: One chunk of a streamed chain, and the client's word that it has taken one.
+_CHUNK_METHOD = "notifications/twintrack/chunk"
+_TAKEN_METHOD = "notifications/twintrack/taken"
 
 
 class Offer:
@@ -121,6 +125,8 @@ class Server:
             self._begin(request_id, method, params)
 
     def _hear(self, method: str, params: JsonValue) -> None:
+        if method == _TAKEN_METHOD and isinstance(params, dict):
+            self._flights.taken(params.get("requestId"))
         if method == "notifications/cancelled" and isinstance(params, dict):
             request_id = params.get("requestId")
             if isinstance(request_id, (str, int)) and not isinstance(request_id, bool):
@@ -143,8 +149,9 @@ class Server:
             shape = _shaped(method, is_stateless)
             if method == "tools/call":
                 self._call_tool(request, params, shape)
-            elif method == _CHAIN_METHOD:
-                self._invoke_chain(request, params, shape)
+            elif method in _CHAIN_METHODS:
+                streamed = method.endswith("stream")
+                self._invoke_chain(request, params, shape, streamed=streamed)
             else:
                 self._answer(request, shape(self._told(method, params, is_stateless)))
                 request.work.end()
@@ -187,13 +194,20 @@ class Server:
         else:
             self._on_loop(request, lambda: call_on_loop(bridged, call), shape)
 
-    def _invoke_chain(self, request: Request, params: JsonObject, shape: Shape) -> None:
+    def _invoke_chain(
+        self, request: Request, params: JsonObject, shape: Shape, *, streamed: bool
+    ) -> None:
         legacy_chain = self._offer.chain
         if legacy_chain is None:
             raise RequestError(INVALID_PARAMS, "no chain: start the bridge with --chain")
         from . import chain
+        from .window import Window
 
-        self._on_loop(request, lambda: chain.invoke(legacy_chain, params), shape)
+        hand = None
+        if streamed:
+            window = Window(self._engine.loop(), lambda chunk: self._chunk(request, chunk))
+            request.taken, hand = window.taken, window.hand
+        self._on_loop(request, lambda: chain.invoke(legacy_chain, params, hand), shape)
 
     def _in_thread(self, request: Request, work: Callable[[], JsonObject], call: Any) -> None:
         def run() -> None:
@@ -268,6 +282,18 @@ class Server:
         if not request.answered and not request.cancelled and not self._outbox.full:
             update = {"progressToken": token, "progress": done, "message": text}
             self._notify("notifications/progress", update)
+
+    def _chunk(self, request: Request, chunk: JsonValue) -> None:
+        params = {"requestId": request.id, "chunk": chunk}
+        frame = encode({"jsonrpc": "2.0", "method": _CHUNK_METHOD, "params": params})
+        if len(frame) > self._max_result_bytes:
+            raise RequestError(
+                INTERNAL_ERROR,
+                f"a chunk has {len(frame)} bytes and may have {self._max_result_bytes}",
+                {"code": "VALUE_TOO_LARGE"},
+            )
+        if not request.answered and not request.cancelled:
+            self._outbox.send(frame)
 
     def _notify(self, method: str, params: JsonObject) -> None:
         self._outbox.send(encode({"jsonrpc": "2.0", "method": method, "params": params}))

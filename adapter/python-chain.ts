@@ -1,0 +1,74 @@
+/** Python's LangChain chains, through `python-bridge` in the user's own interpreter. */
+import type { TwintrackError } from "../core/error.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { sharingOf } from "../core/model.ts";
+import { runBatch } from "./batch.ts";
+import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
+import { type Hand, handedOver } from "./handover.ts";
+import { targetsOf } from "./python.ts";
+import { type PythonOptions, PythonWorkers } from "./workers.ts";
+
+/**
+ * The chain behind `target`: a runnable, an agent, a compiled graph, or a function.
+ *
+ * Recorded runs have a process of their own with the role `shadow`, which refuses to run a chain
+ * with live tools, and refuses a tool call that cannot be traced to a run.
+ */
+export function pythonChain(options: PythonOptions): LegacyChain {
+  const args = ["--chain", ...targetsOf(options)];
+  const live = new PythonWorkers({ ...options, args });
+  const shadow = new PythonWorkers({ ...options, args, role: "shadow" });
+  const run = (input: JsonValue, given: ChainOptions, hand?: Hand<JsonValue>) => {
+    const params = { input, tools: given.tools as unknown as JsonObject, effects: given.effects };
+    return runChain(given.tools.mode === "live" ? live : shadow, params, given, hand);
+  };
+  const invoke: LegacyChain["invoke"] = (input, given) => run(input, given);
+  return {
+    invoke,
+    stream(input, given) {
+      const left = new AbortController();
+      const signal = given.signal ? AbortSignal.any([given.signal, left.signal]) : left.signal;
+      return handedOver<JsonValue, ChainRun>(
+        (hand) => run(input, { ...given, signal }, hand),
+        () => left.abort(),
+      );
+    },
+    batch: (inputs, given) => runBatch(invoke, inputs, given),
+    close: async () => {
+      await Promise.all([live.close(), shadow.close()]);
+    },
+  };
+}
+
+async function runChain(
+  python: PythonWorkers,
+  params: JsonObject,
+  { signal, timeoutMs = python.callTimeoutMs }: ChainOptions,
+  hand: Hand<JsonValue> | undefined,
+): Promise<ChainRun> {
+  const startedAt = performance.now();
+  const elapsed = () => performance.now() - startedAt;
+  const limits = { what: "the chain", ...(signal ? { signal } : {}) };
+  try {
+    await python.ready({ ...limits, timeoutMs });
+    // The bridge keeps the deadline itself, and then still knows the calls that were made.
+    const result = await python.request(
+      hand ? "twintrack/chain/stream" : "twintrack/chain/invoke",
+      { ...params, timeoutMs: Math.max(1, timeoutMs - elapsed()) },
+      { ...limits, timeoutMs: timeoutMs + python.graceMs, elapsedMs: elapsed(), onChunk: hand },
+    );
+    const { outcome, lossy, calls, modelCalls = [], durationMs } = result as unknown as ChainRun;
+    if (outcome.status === "timed_out")
+      return { ...timedOut(timeoutMs, elapsed()), calls, modelCalls };
+    const models = sharingOf(modelCalls);
+    return { outcome, lossy, calls, modelCalls, ...(models && { models }), durationMs };
+  } catch (error) {
+    if ((error as TwintrackError).code !== "TIMEOUT") throw error;
+    return timedOut(timeoutMs, elapsed());
+  }
+}
+
+function timedOut(afterMs: number, durationMs: number): ChainRun {
+  const outcome = { status: "timed_out" as const, afterMs };
+  return { outcome, lossy: false, calls: [], modelCalls: [], durationMs };
+}

@@ -1,0 +1,96 @@
+/**
+ * Model calls in one form, whoever the provider is and whichever language called it.
+ *
+ * Two requests that ask the same are equal here: ids that a provider drew are numbered in order of
+ * appearance, and whether the answer was streamed is not part of the question.
+ */
+import { canonicalText, type JsonObject, type JsonValue } from "./json.ts";
+import type { Outcome } from "./outcome.ts";
+
+export interface ModelToolCall {
+  id?: string;
+  name: string;
+  args: JsonValue;
+}
+
+export interface ModelMessage {
+  /** `system`, `user`, `assistant`, `tool`, or a provider's own. */
+  role: string;
+  content: JsonValue;
+  name?: string;
+  toolCalls?: ModelToolCall[];
+  toolCallId?: string;
+}
+
+export interface ModelTool {
+  name: string;
+  description?: string;
+  parameters?: JsonValue;
+  /** What the provider runs itself, as it was declared. */
+  provider?: JsonValue;
+}
+
+export interface ModelRequest {
+  model: string;
+  messages: ModelMessage[];
+  tools: ModelTool[];
+  /** `temperature`, `maxTokens`, `stop`, `toolChoice` … under one name each. */
+  params: JsonObject;
+}
+
+export interface ModelUsage {
+  inputTokens: number;
+  outputTokens: number;
+  totalTokens: number;
+}
+
+export interface ModelResponse {
+  content: JsonValue;
+  toolCalls: ModelToolCall[];
+  usage?: ModelUsage;
+  finishReason?: string;
+  id?: string;
+  /** What the provider added, as LangChain keeps it; it stands in when the answer is replayed. */
+  extra?: JsonObject;
+  metadata?: JsonObject;
+}
+
+/** One model call of one run. */
+export interface ModelCall {
+  request: ModelRequest;
+  /** 0 for the first call with this request in this run, 1 for the second … */
+  occurrence: number;
+  /** `returned` holds a {@link ModelResponse}. */
+  outcome: Outcome;
+  /** The answer is not whole: its reader left, or it has no JSON form. It cannot stand in. */
+  lossy?: boolean;
+  streamed?: boolean;
+  /** The tool whose own code made the call. */
+  insideTool?: string;
+  startedAtMs: number;
+  durationMs: number;
+  served: "live" | "recorded" | "refused";
+}
+
+/** `shared`: every model call of a run was answered from the other run's record. */
+export type ModelSharing = "shared" | "independent";
+
+export function modelKey(request: ModelRequest): string {
+  return canonicalText(request as unknown as JsonObject);
+}
+
+export interface ModelBook {
+  /** The next recorded call with an equal request; each is given out once. */
+  answer(request: ModelRequest): ModelCall | undefined;
+}
+
+export function modelBook(recording: readonly ModelCall[]): ModelBook {
+  const waiting = Map.groupBy(recording, ({ request }) => modelKey(request));
+  return { answer: (request) => waiting.get(modelKey(request))?.shift() };
+}
+
+/** Undefined for a run without model calls. */
+export function sharingOf(calls: readonly ModelCall[]): ModelSharing | undefined {
+  if (calls.length === 0) return undefined;
+  return calls.every(({ served }) => served === "recorded") ? "shared" : "independent";
+}
