@@ -6,6 +6,7 @@
  * References to other documents are never fetched.
  */
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
+import { Ajv2019 } from "ajv/dist/2019.js";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { messageOf } from "../core/error.ts";
@@ -16,6 +17,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from "../core/json.ts";
+import { RESULT_META_KEY, resultValue, type ToolResult } from "../core/tool.ts";
 import { inputSchemaOf, outputSchemaOf, textInputSchemaOf } from "./schema.ts";
 import type { ToolObject } from "./shape.ts";
 import type { Contract } from "./tool-server.ts";
@@ -86,6 +88,12 @@ export function validateArgs(contract: Contract, args: JsonValue): string[] {
   return violations(validator("args", contract, contract.inputSchema), args);
 }
 
+/** What a result's output schema speaks of: the artifact where there is one, else the raw value. */
+export function contractValue(result: ToolResult): JsonValue {
+  const kept = result._meta?.[RESULT_META_KEY];
+  return isJsonObject(kept) && "artifact" in kept ? (kept.artifact ?? null) : resultValue(result);
+}
+
 /** Where the value breaks the output schema; empty when it fits or none is declared. */
 export function validateResult(contract: Contract, value: JsonValue): string[] {
   const { outputSchema } = contract;
@@ -123,7 +131,7 @@ function compile(schema: JsonObject, coerce: boolean): Compiled {
     addUsedSchema: false,
     ...(coerce ? { useDefaults: true, coerceTypes: true } : {}),
   };
-  const ajv = isOlderDialect(schema.$schema) ? new Ajv(options) : new Ajv2020(options);
+  const ajv = new (readerOf(schema.$schema))(options);
   addFormats.default(ajv);
   try {
     return { check: ajv.compile(withoutDialect(schema)) };
@@ -132,9 +140,11 @@ function compile(schema: JsonObject, coerce: boolean): Compiled {
   }
 }
 
-/** Draft 7 and older: tuples are `items`, not `prefixItems`. */
-function isOlderDialect(dialect: JsonValue | undefined): boolean {
-  return typeof dialect === "string" && /draft-0[4-7]/.test(dialect);
+/** In the older dialects tuples are `items`, not `prefixItems`. */
+function readerOf(dialect: JsonValue | undefined): typeof Ajv | typeof Ajv2019 | typeof Ajv2020 {
+  if (typeof dialect !== "string") return Ajv2020;
+  if (/draft-0[4-7]/.test(dialect)) return Ajv;
+  return dialect.includes("2019-09") ? Ajv2019 : Ajv2020;
 }
 
 /** The dialect is chosen by class; ajv refuses the name of one it has no meta-schema for. */

@@ -1,13 +1,14 @@
 /** JavaScript LangChain tools, called in this process, as a {@link ToolServer}. */
 import { TwintrackError } from "../core/error.ts";
 import type { CommandPolicy } from "./command.ts";
+import { type ContractModes, withContract } from "./enforcement.ts";
 import { invokeTool } from "./invocation.ts";
 import { type Listing, listTools } from "./listing.ts";
 import { suggestion } from "./nearest.ts";
 import type { ToolObject } from "./shape.ts";
 import type { ToolServer } from "./tool-server.ts";
 
-export interface InProcessOptions {
+export interface InProcessOptions extends ContractModes {
   /**
    * What the host gives a tool beside its arguments (context, store, state), by the author's name.
    * A key whose value is undefined promises that every call brings it.
@@ -40,7 +41,7 @@ export function toolServer(tools: unknown, options: InProcessOptions = {}): InPr
     listed ??= listTools(source, (tool) => missingFor(tool, options));
     return listed;
   };
-  return {
+  const server: ToolServer = {
     listTools: async () => (await listing()).contracts,
     unsupported: async () => (await listing()).unsupported,
     async callTool(name, args, callOptions = {}) {
@@ -55,13 +56,16 @@ export function toolServer(tools: unknown, options: InProcessOptions = {}): InPr
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    close: async () => undefined,
+  };
+  return {
+    ...withContract(server, options),
     async replaceTools(next) {
       source = next;
       listed = undefined;
       await listing();
       for (const listener of listeners) listener();
     },
-    close: async () => undefined,
   };
 }
 

@@ -126,8 +126,11 @@ function accepts(schema: unknown, value: unknown): boolean {
   }
 }
 
+/** `new Date` reads nearly any text that holds a number; a date that a caller means is written so. */
+const ISO_DATE = /^\d{4}-\d\d-\d\d(T.+)?$/i;
+
 function dateOf(value: unknown): unknown {
-  if (typeof value !== "string") return value;
+  if (typeof value !== "string" || !ISO_DATE.test(value)) return value;
   const date = new Date(value);
   return Number.isNaN(date.getTime()) ? value : date;
 }

@@ -12,24 +12,30 @@ type Zod4Schema = core.$ZodType;
 
 interface Zod4Definition {
   type: string;
+  checks?: readonly { _zod: { def: Check } }[];
   coerce?: boolean;
+  in?: Zod4Schema;
+  out?: Zod4Schema;
   keyType?: Zod4Schema;
   valueType?: Zod4Schema;
 }
 
-interface Bag {
-  minimum?: unknown;
-  maximum?: unknown;
-  truthy?: readonly string[];
-  falsy?: readonly string[];
-  case?: string;
+/** What a schema's checks say, by the names that zod gives them. */
+interface Check {
+  check: string;
+  value?: unknown;
+  inclusive?: boolean;
+  minimum?: number;
+  maximum?: number;
   size?: number;
 }
 
-/** Older zods keep no list of what `stringbool` takes; then it stays any string. */
-function definitionOf(schema: Zod4Schema): { def: Zod4Definition; bag: Bag } {
-  const { def, bag } = schema._zod as unknown as { def: Zod4Definition; bag?: Bag };
-  return { def, bag: bag ?? {} };
+function definitionOf(schema: Zod4Schema): Zod4Definition {
+  return schema._zod.def as unknown as Zod4Definition;
+}
+
+function checksOf({ checks = [] }: Zod4Definition): Check[] {
+  return checks.map((check) => check._zod.def);
 }
 
 export function fromZod4(schema: Zod4Schema, view: View): unknown {
@@ -38,8 +44,7 @@ export function fromZod4(schema: Zod4Schema, view: View): unknown {
     target: "draft-2020-12",
     unrepresentable: ({ zodSchema }) => collectionForm(zodSchema as Zod4Schema, generator) ?? "any",
     override: ({ zodSchema, jsonSchema }) => {
-      const { def, bag } = definitionOf(zodSchema as Zod4Schema);
-      Object.assign(jsonSchema, scalarForm(def, bag, view));
+      Object.assign(jsonSchema, scalarForm(zodSchema as Zod4Schema, view));
     },
   });
   generator.process(schema);
@@ -51,45 +56,43 @@ function collectionForm(
   schema: Zod4Schema,
   generator: core.JSONSchemaGenerator,
 ): core.JSONSchema.JSONSchema | undefined {
-  const { def, bag } = definitionOf(schema);
+  const def = definitionOf(schema);
   const nested = (part: Zod4Schema | undefined) => {
     if (!part) return {};
     // All that was seen counts as above this schema: a cycle through a map must be found.
     return generator.process(part, { path: [], schemaPath: [...generator.seen.keys()] });
   };
   if (def.type === "set") {
-    return { type: "array", uniqueItems: true, items: nested(def.valueType), ...sizeOf(bag) };
+    return { type: "array", uniqueItems: true, items: nested(def.valueType), ...sizeOf(def) };
   }
   if (def.type !== "map") return undefined;
   const pair = [nested(def.keyType), nested(def.valueType)];
   return { type: "array", items: { type: "array", prefixItems: pair, minItems: 2, maxItems: 2 } };
 }
 
-function sizeOf({ minimum, maximum, size }: Bag): object {
-  return {
-    ...numberField("minItems", size ?? minimum),
-    ...numberField("maxItems", size ?? maximum),
-  };
-}
-
-function numberField(name: string, value: unknown): object {
-  return typeof value === "number" || typeof value === "bigint" ? { [name]: Number(value) } : {};
+function sizeOf(def: Zod4Definition): object {
+  const bounds = checksOf(def).map(({ minimum, maximum, size }) => ({
+    ...((size ?? minimum) === undefined ? {} : { minItems: size ?? minimum }),
+    ...((size ?? maximum) === undefined ? {} : { maxItems: size ?? maximum }),
+  }));
+  return Object.assign({}, ...bounds);
 }
 
 const INTEGER_TEXT = "^-?\\d+$";
 /** What a JavaScript date can hold, in milliseconds from 1970. */
 const MAX_DATE_MS = 8.64e15;
 
-function scalarForm(def: Zod4Definition, bag: Bag, view: View): object {
+function scalarForm(schema: Zod4Schema, view: View): object {
+  const def = definitionOf(schema);
   switch (def.type) {
     case "date":
       return def.coerce && view === "input"
         ? COERCED_DATE
         : { type: "string", format: "date-time" };
     case "bigint":
-      return bigintForm(bag);
+      return bigintForm(def);
     case "pipe":
-      return bag.truthy && view === "input" ? stringboolForm(bag) : {};
+      return view === "input" ? stringboolForm(schema) : {};
     case "nan":
     case "undefined":
     case "void":
@@ -112,18 +115,44 @@ const COERCED_DATE = {
 };
 
 /** As text beyond 2^53, where JSON numbers lose their last digits; text carries no bounds. */
-function bigintForm({ minimum, maximum }: Bag): object {
-  const bounds = { ...numberField("minimum", minimum), ...numberField("maximum", maximum) };
-  const bounded = Object.keys(bounds).length > 0;
-  if (bounded) return { type: "integer", format: "int64", ...bounds };
-  return { type: ["integer", "string"], pattern: INTEGER_TEXT };
+function bigintForm(def: Zod4Definition): object {
+  const bounds = checksOf(def).map(boundOf);
+  if (bounds.length === 0) return { type: ["integer", "string"], pattern: INTEGER_TEXT };
+  return Object.assign({ type: "integer", format: "int64" }, ...bounds);
 }
 
-function stringboolForm({ truthy = [], falsy = [], case: letters }: Bag): object {
-  const words = [...truthy, ...falsy];
-  if (letters === "sensitive") return { type: "string", enum: words };
-  const anyCase = words.map((word) => [...word].map(eitherCase).join(""));
-  return { type: "string", pattern: `^(?:${anyCase.join("|")})$`, examples: words };
+function boundOf({ check, value, inclusive }: Check): object {
+  const bound = Number(value);
+  if (check === "greater_than") return { [inclusive ? "minimum" : "exclusiveMinimum"]: bound };
+  if (check === "less_than") return { [inclusive ? "maximum" : "exclusiveMaximum"]: bound };
+  return check === "multiple_of" ? { multipleOf: bound } : {};
+}
+
+/** No JSON text of a caller: `stringbool` answers it with the words that it takes. */
+const NO_WORD = "\u0000";
+
+function stringboolForm(schema: Zod4Schema): object {
+  const words = stringboolWords(schema);
+  if (!words) return {};
+  const loud = words.find((word) => word.toUpperCase() !== word);
+  const anyCase = loud !== undefined && core.safeParse(schema, loud.toUpperCase()).success;
+  if (!anyCase) return { type: "string", enum: words };
+  const pattern = words.map((word) => [...word].map(eitherCase).join("")).join("|");
+  return { type: "string", pattern: `^(?:${pattern})$`, examples: words };
+}
+
+/** Asked only of pipes from text to boolean, because asking runs the author's transform. */
+function stringboolWords(schema: Zod4Schema): string[] | undefined {
+  const ends = definitionOf(schema);
+  if (ends.in?._zod.def.type !== "string" || ends.out?._zod.def.type !== "boolean")
+    return undefined;
+  try {
+    const issues = core.safeParse(schema, NO_WORD).error?.issues ?? [];
+    const issue = issues.find((one) => "expected" in one && one.expected === "stringbool");
+    return (issue as { values?: string[] } | undefined)?.values;
+  } catch {
+    return undefined; // An asynchronous transform; then it is any text.
+  }
 }
 
 function eitherCase(letter: string): string {
