@@ -3,6 +3,7 @@ import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import { digest } from "../core/json.ts";
 import type { Ledger, ToolCall } from "../core/ledger.ts";
+import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side, Trigger } from "../core/trigger.ts";
@@ -46,6 +47,7 @@ export interface AuthoritativeRun {
   outcome: Outcome;
   lossy: boolean;
   calls: ToolCall[];
+  modelCalls: ModelCall[];
   history?: RunEvent[];
   durationMs: number;
 }
@@ -81,6 +83,7 @@ async function runLegacy(
       outcome: { status: "threw", error: serializeError(error) },
       lossy: false,
       calls: [],
+      modelCalls: [],
       durationMs: 0,
     };
   }
@@ -106,5 +109,5 @@ async function runCandidate(
     ? { status: "timed_out", afterMs: timeoutMs }
     : result.outcome;
   const { calls, history, durationMs } = result;
-  return { outcome, lossy: false, calls, history, durationMs };
+  return { outcome, lossy: false, calls, modelCalls: [], history, durationMs };
 }

@@ -78,6 +78,11 @@ export interface FlowConfig {
     timeoutMs?: number;
     /** A read that the other side did not make: refused (`recorded`, the default) or run (`live`). */
     reads?: "recorded" | "live";
+    /**
+     * Models of a chain that runs a second time: asked again (`live`, the default, which is what noise
+     * measures), or answered from the first run's record and refused otherwise (`recorded`).
+     */
+    models?: "recorded" | "live";
   };
   noise?: {
     /** Share of compared triggers on which legacy runs a second time, in [0, 1]. Default 0. */
@@ -180,6 +185,7 @@ const configSchema = z.strictObject({
           sample: share,
           timeoutMs: z.number().positive().optional(),
           reads: z.enum(["recorded", "live"]).optional(),
+          models: z.enum(["recorded", "live"]).optional(),
         })
         .optional(),
       noise: z.strictObject({ sample: share }).optional(),

@@ -8,6 +8,7 @@ import { crc32 } from "node:zlib";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import type { ModelCall } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Side, Stage, TriggerSource } from "../core/trigger.ts";
 
@@ -36,6 +37,8 @@ export interface FramePayload {
   /** The outcome's value lost information when it became JSON. */
   lossy: boolean;
   calls: ToolCall[];
+  /** Of a legacy chain that asked models. */
+  modelCalls?: ModelCall[];
   /** Of a typed flow; a legacy chain has none. */
   history?: RunEvent[];
 }

@@ -12,7 +12,7 @@ import { type Schema, validate } from "../core/schema.ts";
 import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
 import { runSide, sideOf } from "./authoritative.ts";
 import type { FlowConfig } from "./config.ts";
-import { encodeFrame, type FrameHeader, trialIdOf } from "./frame.ts";
+import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
 import type { Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
 import type { FlowStage, StageBook } from "./stage.ts";
@@ -146,8 +146,15 @@ async function answerTrigger(
     durationMs: run.durationMs,
     ...plan(stages, config, stage, run.outcome),
   };
-  const { outcome, lossy, calls, history } = run;
-  const payload = { input, outcome, lossy, calls, ...(history ? { history } : {}) };
+  const { outcome, lossy, calls, modelCalls, history } = run;
+  const payload: FramePayload = {
+    input,
+    outcome,
+    lossy,
+    calls,
+    ...(modelCalls.length > 0 ? { modelCalls } : {}),
+    ...(history ? { history } : {}),
+  };
   context.spool.append(encodeFrame(header, payload), seq);
   return {
     trialId: trialIdOf(header),

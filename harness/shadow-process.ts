@@ -5,10 +5,11 @@
 import { Worker } from "node:worker_threads";
 import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
+import { lostTrial, reasonOf } from "./lost-trial.ts";
 import { openSides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { OpenTrial } from "./store/trials.ts";
-import { judgeTrial, lostTrial, reasonOf } from "./trial.ts";
+import { judgeTrial } from "./trial.ts";
 
 export type ToShadow = { kind: "judge"; trial: OpenTrial };
 

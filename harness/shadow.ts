@@ -6,11 +6,11 @@
  */
 import { isTwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
+import { lostTrial, reasonOf } from "./lost-trial.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";
 import { type JudgedTrial, settle } from "./store/judgements.ts";
 import { claim, giveUpLost, type OpenTrial, releaseLeases, renewLeases } from "./store/trials.ts";
-import { lostTrial, reasonOf } from "./trial.ts";
 
 const BATCH_TRIALS = 64;
 const CONCURRENT_TRIALS = 4;

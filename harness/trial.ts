@@ -7,7 +7,6 @@ import type { Catalog } from "../adapter/catalog.ts";
 import type { ChainRun } from "../adapter/chain.ts";
 import { validateArgs } from "../adapter/contract.ts";
 import type { Contract } from "../adapter/tool-server.ts";
-import { TwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
@@ -29,7 +28,7 @@ import type { OpenTrial } from "./store/trials.ts";
 const DEFAULT_LIMIT_MS = 30_000;
 
 /** One side's run, as it is compared and stored. */
-interface SideRun {
+interface SideRun extends Partial<Pick<ChainRun, "modelCalls" | "models">> {
   outcome: Outcome;
   calls: ToolCall[];
   /** Of a typed flow. */
@@ -54,13 +53,14 @@ export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<Judged
   const answered: SideRun = {
     outcome: payload.outcome,
     calls: trial.authoritative === "legacy" ? named(bench, payload.calls) : payload.calls,
+    modelCalls: payload.modelCalls ?? [],
     durationMs: 0,
   };
   const other: Side = trial.authoritative === "legacy" ? "candidate" : "legacy";
   const compared = await runOther(bench, other, trial, payload.input, answered);
   const noise =
     trial.noiseWanted && trial.authoritative === "legacy"
-      ? await runLegacy(bench, payload.input, answered.calls)
+      ? await runLegacy(bench, payload.input, answered)
       : undefined;
   return withinBounds(judged(bench, trial, other, answered, compared, noise));
 }
@@ -95,7 +95,7 @@ async function runOther(
   answered: SideRun,
 ): Promise<SideRun & { flowHash?: string }> {
   return other === "legacy"
-    ? runLegacy(bench, input, answered.calls)
+    ? runLegacy(bench, input, answered)
     : runCandidate(bench, trial, input, answered.calls);
 }
 
@@ -136,22 +136,27 @@ function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
 async function runLegacy(
   bench: Bench,
   input: JsonValue,
-  recording: readonly ToolCall[],
+  { calls, modelCalls = [] }: SideRun,
 ): Promise<SideRun> {
+  const { shadow = {} } = bench.config;
+  const models = shadow.models ?? "live";
   const legacy = await bench.sides.legacy(bench.flow);
   const run: ChainRun = await legacy.invoke(input, {
     tools: {
       mode: "recorded",
-      recording: recording.map((call) => ({
+      recording: calls.map((call) => ({
         ...call,
         tool: bench.catalog.originalName(call.tool),
       })),
-      reads: bench.config.shadow?.reads ?? "recorded",
+      reads: shadow.reads ?? "recorded",
+      // A shared answer hides what the model does by chance, which is the noise to be measured.
+      modelRecording: models === "recorded" ? modelCalls : [],
+      models,
     },
     effects: bench.catalog.effectsByOriginalName(),
-    timeoutMs: bench.config.shadow?.timeoutMs ?? DEFAULT_LIMIT_MS,
+    timeoutMs: shadow.timeoutMs ?? DEFAULT_LIMIT_MS,
   });
-  return { outcome: run.outcome, calls: named(bench, run.calls), durationMs: run.durationMs };
+  return { ...run, calls: named(bench, run.calls) };
 }
 
 function judged(
@@ -231,7 +236,8 @@ function storedRun(
   side: "legacy" | "candidate" | "noise",
   run: SideRun,
 ): JudgedTrial["runs"][number] {
-  const payload = Buffer.from(JSON.stringify({ outcome: run.outcome, history: run.history }));
+  const { outcome, history, modelCalls, models } = run;
+  const payload = Buffer.from(JSON.stringify({ outcome, history, modelCalls, models }));
   return { side, status: run.outcome.status, durationMs: run.durationMs, payload };
 }
 
@@ -262,35 +268,4 @@ function row(compared: "candidate" | "noise", flow: string, judgement: Judgement
       path,
     })),
   };
-}
-
-/** The judgement of a trial whose judge died, or that could not be judged at all. */
-export function lostTrial(
-  trial: OpenTrial,
-  verdict: "candidate_error" | "candidate_timeout" | "incomparable",
-  reason: string,
-): JudgedTrial {
-  return {
-    id: trial.id,
-    flow: trial.flow,
-    verdict,
-    reason,
-    noiseVerdict: null,
-    flowHash: null,
-    truncated: false,
-    effectDifferences: 0,
-    contractViolations: 0,
-    trace: null,
-    runs: [],
-    legacyTools: [],
-    differences: [],
-    divergences: [],
-  };
-}
-
-/** Why a trial could not be judged, in a few words for the report. */
-export function reasonOf(thrown: unknown): string {
-  return thrown instanceof TwintrackError
-    ? `${thrown.code}: ${thrown.message}`
-    : serializeError(thrown).message;
 }

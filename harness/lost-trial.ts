@@ -1,0 +1,36 @@
+/** Trials that nobody could judge. */
+import { TwintrackError } from "../core/error.ts";
+import { serializeError } from "../core/outcome.ts";
+import type { JudgedTrial } from "./store/judgements.ts";
+import type { OpenTrial } from "./store/trials.ts";
+
+/** The judgement of a trial whose judge died, or that could not be judged at all. */
+export function lostTrial(
+  trial: OpenTrial,
+  verdict: "candidate_error" | "candidate_timeout" | "incomparable",
+  reason: string,
+): JudgedTrial {
+  return {
+    id: trial.id,
+    flow: trial.flow,
+    verdict,
+    reason,
+    noiseVerdict: null,
+    flowHash: null,
+    truncated: false,
+    effectDifferences: 0,
+    contractViolations: 0,
+    trace: null,
+    runs: [],
+    legacyTools: [],
+    differences: [],
+    divergences: [],
+  };
+}
+
+/** Why a trial could not be judged, in a few words for the report. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof TwintrackError
+    ? `${thrown.code}: ${thrown.message}`
+    : serializeError(thrown).message;
+}
