@@ -4,40 +4,42 @@ import { contractFrom, legalName } from "./contract.ts";
 import type { Contract, ToolServer } from "./tool-server.ts";
 
 interface Served {
-  contract: Contract;
-  entry: CatalogEntry;
+  contracts: Contract[];
+  byName: Map<string, CatalogEntry>;
 }
 
 /** Serves `billing.refund` as `billing_refund`; the qualified name stays as the original name. */
 export function catalogServer(catalog: Catalog): ToolServer {
-  let listing: Promise<Map<string, Served>> | undefined;
-  const served = (): Promise<Map<string, Served>> => {
+  let listing: Promise<Served> | undefined;
+  const served = (): Promise<Served> => {
     listing ??= catalog.entries().then(servedNames);
     listing.catch(() => {
       listing = undefined;
     });
     return listing;
   };
+  catalog.onListChanged(() => {
+    listing = undefined;
+  });
   return {
-    listTools: async () => [...(await served()).values()].map(({ contract }) => contract),
+    onListChanged: (listener) => catalog.onListChanged(listener),
+    listTools: async () => (await served()).contracts,
     async callTool(name, args, options) {
-      const found = (await served()).get(name);
-      return catalog.callTool(found?.entry.qualified ?? name, args, options);
+      const entry = (await served()).byName.get(name);
+      return catalog.callTool(entry?.qualified ?? name, args, options);
     },
     unsupported: () => catalog.unsupported(),
     close: () => catalog.close(),
   };
 }
 
-function servedNames(entries: readonly CatalogEntry[]): Map<string, Served> {
-  const names = new Map<string, Served>();
-  for (const entry of entries) {
-    const name = legalName(entry.qualified.replaceAll(".", "_"), new Set(names.keys()));
+function servedNames(entries: readonly CatalogEntry[]): Served {
+  const byName = new Map<string, CatalogEntry>();
+  const contracts = entries.map((entry) => {
+    const name = legalName(entry.qualified.replaceAll(".", "_"), new Set(byName.keys()));
+    byName.set(name, entry);
     const { contractHash: _, ...fields } = entry.contract;
-    names.set(name, {
-      entry,
-      contract: contractFrom({ ...fields, name, originalName: entry.qualified }),
-    });
-  }
-  return names;
+    return contractFrom({ ...fields, name, originalName: entry.qualified });
+  });
+  return { contracts, byName };
 }

@@ -36,6 +36,8 @@ export interface Catalog extends ToolPort {
   /** Declared effects of all servers; a name declared twice differently counts as `write`. */
   effectsByOriginalName(): Record<string, Effect>;
   unsupported(): Promise<(UnsupportedTool & { serverId: string })[]>;
+  /** Calls the listener after a server's list changed; the next {@link Catalog.entries} is the new one. */
+  onListChanged(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
@@ -59,8 +61,20 @@ export function catalog(sources: Readonly<Record<string, CatalogSource>>): Catal
     return listing;
   }
 
+  const listeners = new Set<() => void>();
+  for (const { server } of Object.values(sources)) {
+    server.onListChanged?.(() => {
+      listing = undefined;
+      for (const listener of listeners) listener();
+    });
+  }
+
   return {
     entries,
+    onListChanged(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     async callTool(qualified, args, options) {
       const all = await entries();
       const entry = known.get(qualified);
@@ -87,9 +101,17 @@ async function entriesOf(serverId: string, source: CatalogSource): Promise<Catal
   return contracts.map((contract) => ({
     qualified: `${serverId}.${contract.name}`,
     serverId,
-    contract,
+    contract: withDeclaredEffect(contract, source.effects),
     effect: effectOf(source.effects, contract.originalName),
   }));
+}
+
+/** `readOnlyHint` says what somebody declared; of an undeclared tool, clients are told nothing. */
+function withDeclaredEffect(contract: Contract, effects: CatalogSource["effects"]): Contract {
+  const { originalName, annotations } = contract;
+  if (!Object.hasOwn(effects, originalName)) return contract;
+  const readOnlyHint = effectOf(effects, originalName) === "read";
+  return { ...contract, annotations: { ...annotations, readOnlyHint } };
 }
 
 /** An author's name that is not legal everywhere is still what the author will write. */

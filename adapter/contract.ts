@@ -35,8 +35,9 @@ type Compiled = { check: ValidateFunction } | { broken: string };
  * @throws {TwintrackError} `TOOL_UNSUPPORTED` when its schema cannot be a JSON Schema object.
  */
 export function contractOf(tool: unknown, taken: ReadonlySet<string> = new Set()): Contract {
-  const { name, description, outputSchema, metadata } = tool as ToolObject;
+  const { name, description, outputSchema, metadata, extras } = tool as ToolObject;
   const declared = outputSchema ?? metadata?.outputSchema;
+  const annotations = metadata?.annotations ?? extras?.annotations;
   return contractFrom({
     name: legalName(name, taken),
     originalName: name,
@@ -44,6 +45,7 @@ export function contractOf(tool: unknown, taken: ReadonlySet<string> = new Set()
     description: description ?? "",
     inputSchema: inputOf(tool as ToolObject),
     ...(declared === undefined ? {} : { outputSchema: outputSchemaOf(declared) }),
+    ...(isJsonObject(annotations) ? { annotations } : {}),
   });
 }
 

@@ -7,8 +7,9 @@ export { type Catalog, type CatalogEntry, type CatalogSource, catalog } from "./
 export { catalogServer } from "./catalog-server.ts";
 export type { ChainOptions, ChainRun, ChainTools, LegacyChain } from "./chain.ts";
 export { canonicalArgs, contractOf, validateArgs, validateResult } from "./contract.ts";
+export { type ContractModes, type Violation, withContract } from "./enforcement.ts";
 export { httpChain } from "./http-chain.ts";
-export { type InProcessOptions, toolServer } from "./in-process.ts";
+export { type InProcessOptions, type InProcessServer, toolServer } from "./in-process.ts";
 export {
   claimStdout,
   type McpHttpOptions,
@@ -22,4 +23,5 @@ export {
 // Python
 export { pythonTools } from "./python.ts";
 export { pythonChain } from "./python-chain.ts";
+
 export type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";

@@ -5,10 +5,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { TwintrackError } from "../core/error.ts";
-import { guarded, httpHandler, type McpOptions } from "./mcp-protocol.ts";
+import { type McpFetchOptions, mcpFetch } from "./mcp-fetch.ts";
 import type { ToolServer } from "./tool-server.ts";
 
-export interface McpHttpOptions extends McpOptions {
+export interface McpHttpOptions extends McpFetchOptions {
   /** Default 127.0.0.1. Any other machine would reach the tools without a password, so it is refused. */
   host?: string;
   /** Default 0: any free port. */
@@ -32,10 +32,11 @@ export async function serveMcpHttp(
   { host = "127.0.0.1", port = 0, ...options }: McpHttpOptions = {},
 ): Promise<McpHttpServer> {
   if (!isLoopback(host)) throw refused(host);
-  const handler = httpHandler(tools, options);
-  const answer = guarded(handler, options);
+  const handler = mcpFetch(tools, options);
   const server = createServer((request, response) => {
-    exchange(request, response, answer).catch((error: unknown) => response.destroy(error as Error));
+    exchange(request, response, handler.fetch).catch((error: unknown) =>
+      response.destroy(error as Error),
+    );
   });
   await listen(server, host, port);
   const address = host.includes(":") ? `[${host}]` : host;

@@ -1,7 +1,7 @@
 /** MCP on this process's standard input and output. */
 import { Writable } from "node:stream";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
-import { type McpOptions, protocolServer } from "./mcp-protocol.ts";
+import { connectionServer, type McpOptions } from "./mcp-protocol.ts";
 import type { ToolServer } from "./tool-server.ts";
 
 /** A message may carry a document; the SDK's own limit of 10 MiB would close the connection. */
@@ -37,7 +37,7 @@ export async function serveMcpStdio(tools: ToolServer, options: McpOptions = {})
   const transport = new StdioServerTransport(process.stdin, claimStdout(), {
     maxBufferSize: MAX_FRAME_BYTES,
   });
-  const connection = serveStdio(() => protocolServer(tools, options), { transport });
+  const connection = serveStdio(({ era }) => connectionServer(tools, options, era), { transport });
   await ended.promise;
   await connection.close();
   await tools.close();

@@ -12,6 +12,7 @@ export interface ToolObject {
   outputSchema?: unknown;
   responseFormat?: string;
   metadata?: Record<string, unknown>;
+  extras?: Record<string, unknown>;
   /** What the constructor was given; LangChain keeps an author's string schema nowhere else. */
   lc_kwargs?: { schema?: unknown };
   invoke(input: unknown, config?: object): Promise<unknown>;

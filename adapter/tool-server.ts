@@ -21,6 +21,8 @@ export interface Contract {
   /** Input view: a field with a default is optional. Root type `object`. */
   inputSchema: JsonObject;
   outputSchema?: JsonObject;
+  /** MCP's hints (`readOnlyHint`, …), only as somebody declared them; no part of the hash. */
+  annotations?: JsonObject;
   /** SHA-256 over name, input and output schema in canonical form, `sha256:` and 64 hex digits. */
   contractHash: string;
 }

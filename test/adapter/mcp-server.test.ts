@@ -14,7 +14,7 @@ import { StreamableHTTPClientTransport as V1HttpTransport } from "@modelcontextp
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { toolServer } from "../../adapter/in-process.ts";
-import { protocolServer } from "../../adapter/mcp-protocol.ts";
+import { connectionServer } from "../../adapter/mcp-protocol.ts";
 import { type McpOptions, mcpHttpHandler, serveMcpHttp } from "../../adapter/mcp-server.ts";
 import { RESULT_META_KEY } from "../../core/tool.ts";
 
@@ -71,7 +71,7 @@ const tools = [add, broken, huge, steps];
 async function overMemory(served: readonly unknown[] = tools, options: McpOptions = {}) {
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client(IDENTITY);
-  await protocolServer(toolServer(served), options).connect(far);
+  await connectionServer(toolServer(served), options).connect(far);
   await client.connect(near);
   opened.push(client);
   return client;
@@ -210,6 +210,7 @@ test.each(CLIENTS.slice(0, 3))(
 
 test.each([
   ["in memory", (served: readonly unknown[]) => overMemory(served)],
+  ["over HTTP, 2025-11-25", (served: readonly unknown[]) => overHttp(served)],
   ["over HTTP, 2026-07-28", (served: readonly unknown[]) => overHttp(served, MODERN)],
 ])("a call that the client cancels is cancelled in the tool: %s", async (_, connect) => {
   const { wait, started, stopped } = patient();

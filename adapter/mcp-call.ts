@@ -1,0 +1,122 @@
+/** One `tools/call` of an MCP client, put to a tool server. */
+import {
+  type CallToolResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ServerContext,
+} from "@modelcontextprotocol/server";
+import { isTwintrackError, TwintrackError } from "../core/error.ts";
+import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
+import { RESULT_META_KEY, type ToolCallOptions, type ToolResult } from "../core/tool.ts";
+import { errorResult } from "./content.ts";
+import { contractValue } from "./contract.ts";
+import { canSay, type Era } from "./mcp-list.ts";
+import { tooLarge } from "./payload.ts";
+import type { ToolServer } from "./tool-server.ts";
+
+export interface CallOptions {
+  /** Values for arguments that the host fills; the caller cannot send them. */
+  inject?: (tool: string, request: Request | undefined) => ToolCallOptions["inject"];
+  /** Larger arguments are refused, and a larger result becomes an error; default 16 MiB each. */
+  maxArgumentBytes?: number;
+  maxResultBytes?: number;
+}
+
+const MAX_BYTES = 16 * 1024 * 1024;
+
+export interface Call {
+  name: string;
+  arguments?: Record<string, unknown> | undefined;
+}
+
+/** Two planes: a tool that failed is a result with `isError`, an unknown tool is a protocol error. */
+export async function callOverMcp(
+  tools: ToolServer,
+  { name, arguments: args = {} }: Call,
+  options: CallOptions,
+  { context, era }: { context: ServerContext; era: Era },
+): Promise<CallToolResult> {
+  const startedAt = performance.now();
+  const { maxArgumentBytes = MAX_BYTES, maxResultBytes = MAX_BYTES } = options;
+  const refused = tooLarge(`The arguments of ${name}`, args, maxArgumentBytes);
+  if (refused) throw new ProtocolError(ProtocolErrorCode.InvalidParams, refused);
+  const trace = traceOf(context);
+  try {
+    const inject = options.inject?.(name, context.http?.req);
+    const given = await tools.callTool(name, args as JsonValue, {
+      signal: context.mcpReq.signal,
+      ...progressOf(context),
+      ...(inject && { inject }),
+      ...(trace && { metadata: trace }),
+    });
+    const result = await withStructure(tools, name, given, era);
+    refuseLarge(name, result, maxResultBytes);
+    return asData(trace ? { ...result, _meta: { ...result._meta, ...trace } } : result);
+  } catch (error) {
+    if (isTwintrackError(error) && error.code === "TOOL_UNKNOWN") {
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
+    }
+    return asData(errorResult(error, performance.now() - startedAt));
+  }
+}
+
+function refuseLarge(name: string, result: ToolResult, limitBytes: number): void {
+  const reason = tooLarge(`The content and raw value of the result of ${name}`, result, limitBytes);
+  if (reason) {
+    throw new TwintrackError("VALUE_TOO_LARGE", reason, {
+      hint: "Return less, a page of it for example, or raise maxResultBytes.",
+    });
+  }
+}
+
+/** Progress only for a caller that asked for it. */
+function progressOf(context: ServerContext): Pick<ToolCallOptions, "onProgress"> {
+  const progressToken = context.mcpReq._meta?.progressToken;
+  if (progressToken === undefined) return {};
+  return {
+    onProgress: (progress) => {
+      const params = { progressToken, ...progress };
+      // A caller that went away is told nothing; the call's own end says so.
+      context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined);
+    },
+  };
+}
+
+const TRACE_FIELDS = ["traceparent", "tracestate", "baggage"] as const;
+
+/** W3C trace context, from the request's `_meta` or else its HTTP headers; the result gives it back. */
+function traceOf({ mcpReq, http }: ServerContext): JsonObject | undefined {
+  const meta = mcpReq._meta as Record<string, unknown> | undefined;
+  const headers = http?.req?.headers;
+  const parent = meta?.traceparent ?? headers?.get("traceparent");
+  if (typeof parent !== "string") return undefined;
+  const fields = TRACE_FIELDS.map((name) => [name, meta?.[name] ?? headers?.get(name)]);
+  return Object.fromEntries(fields.filter(([, value]) => typeof value === "string"));
+}
+
+/** A client holds us to a declared output schema: no structured content would be its error. */
+async function withStructure(
+  tools: ToolServer,
+  name: string,
+  result: ToolResult,
+  era: Era,
+): Promise<ToolResult> {
+  if (result.isError) return result;
+  const promised = (await tools.listTools()).find((known) => known.name === name)?.outputSchema;
+  if (!promised || !canSay(promised.type, era) || result.structuredContent !== undefined) {
+    return result;
+  }
+  const value = contractValue(result);
+  if (promised.type !== "object" || isJsonObject(value)) {
+    return { ...result, structuredContent: value };
+  }
+  throw new Error(`${name} did not return the object that its output schema promises`);
+}
+
+/** Over HTTP, a value that JSON refuses would leave the client without any answer. */
+function asData(result: ToolResult): CallToolResult {
+  const kept = result._meta?.[RESULT_META_KEY];
+  // What has our key was made by us, of JSON data alone.
+  if (kept !== undefined) return result as unknown as CallToolResult;
+  return toJson(result).value as unknown as CallToolResult;
+}
