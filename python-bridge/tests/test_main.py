@@ -1,63 +1,18 @@
-"""The whole process, over its real pipes."""
+"""A process from its start to its end."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
-WAIT_S = 5
-
-
-class Bridge:
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        self.asked = 0
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "twintrack_bridge", *arguments],
-            cwd=HERE,
-            env={**os.environ, "PYTHONPATH": str(HERE.parent / "src"), **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    def send(self, data: bytes) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
-
-    def read(self) -> dict[str, Any]:
-        assert self.process.stdout
-        return json.loads(self.process.stdout.readline())
-
-    def ask(self, method: str, request_id: int | str = 0, **params: Any) -> dict[str, Any]:
-        self.asked += 1
-        request_id = request_id or self.asked
-        request = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
-        self.send(json.dumps(request).encode() + b"\n")
-        return self.read()
-
-    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        return self.ask("tools/call", name=tool, arguments=arguments)["result"]
-
-    def close(self) -> tuple[int, str]:
-        _, stderr = self.process.communicate(timeout=WAIT_S)
-        return self.process.returncode, stderr.decode()
+from bridge import Bridge
 
 
 @pytest.fixture
 def bridge() -> Iterator[Bridge]:
     started = Bridge("--chain", "chains:find_then_save", "shapes:ALL", "shapes:BAD")
     yield started
-    if started.process.poll() is None:
-        started.process.kill()
-        started.process.communicate()
+    started.kill()
 
 
 def test_it_speaks_the_2025_revisions_after_initialize(bridge: Bridge) -> None:

@@ -14,7 +14,7 @@ _ONLY_PYTHON = ("is-instance", "is-subclass", "callable")
 #: Dictionary keys travel as strings; these are the strings that the parser turns into them.
 _KEY_NAMES: dict[str, JsonSchema] = {
     "int": {"pattern": r"^-?(0|[1-9][0-9]*)$"},
-    "float": {"pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"},
+    "float": {"pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"},
     "bool": {"enum": ["true", "false"]},
     "uuid": {"format": "uuid"},
     "date": {"format": "date"},
@@ -44,6 +44,14 @@ class InputView(GenerateJsonSchema):
             published["pattern"] = rf"\S{more}"
         return published
 
+    def set_schema(self, schema: Any) -> JsonSchema:
+        """The parser drops what is there twice, unless that leaves it too few."""
+        return _duplicates_allowed(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: Any) -> JsonSchema:
+        """As `set_schema`."""
+        return _duplicates_allowed(super().frozenset_schema(schema))
+
     def dict_schema(self, schema: Any) -> JsonSchema:
         """Keys that are no strings."""
         published = super().dict_schema(schema)
@@ -70,6 +78,12 @@ class InputView(GenerateJsonSchema):
         return published
 
 
+def _duplicates_allowed(published: JsonSchema) -> JsonSchema:
+    if published.get("minItems", 0) < 2:
+        published.pop("uniqueItems", None)
+    return published
+
+
 def _paths(alias: list[Any]) -> list[list[Any]]:
     return alias if alias and isinstance(alias[0], list) else [alias]
 
@@ -81,31 +95,40 @@ def _move(published: JsonSchema, name: str, path: list[Any]) -> None:
     is_required = name in published.get("required", ())
     if is_required:
         published["required"] = [other for other in published["required"] if other != name]
-        if not published["required"]:
-            del published["required"]
     holder = published
     for at, part in enumerate(path):
         child = given if at == len(path) - 1 else _container(path[at + 1])
-        holder = _enter(holder, part, child, is_required)
+        _need(holder, part, always=is_required, at_root=at == 0)
+        holder = _enter(holder, part, child)
+    if not published.get("required", True):
+        del published["required"]
 
 
 def _container(next_part: Any) -> JsonSchema:
     return {"type": "object"} if isinstance(next_part, str) else {"type": "array"}
 
 
-def _enter(holder: JsonSchema, part: Any, child: JsonSchema, required: bool) -> JsonSchema:
+def _enter(holder: JsonSchema, part: Any, child: JsonSchema) -> JsonSchema:
     """The place of `part` in `holder`, which holds `child` from now on."""
     if isinstance(part, str):
-        inside = holder.setdefault("properties", {}).setdefault(part, child)
-        names = holder.setdefault("required", []) if required else []
-        if required and part not in names:
-            names.append(part)
-        return inside
+        return holder.setdefault("properties", {}).setdefault(part, child)
     if part < 0:  # Counted from the end, where JSON Schema cannot point.
         return holder
     items = holder.setdefault("prefixItems", [])
     items.extend({} for _ in range(part + 1 - len(items)))
     items[part] = items[part] or child
-    if required:
-        holder["minItems"] = max(part + 1, holder.get("minItems", 0))
     return items[part]
+
+
+def _need(holder: JsonSchema, part: Any, *, always: bool, at_root: bool) -> None:
+    """A container with nothing in it that is read counts as an unknown argument."""
+    if isinstance(part, int):
+        least = holder.get("minItems", part + 1)
+        holder["minItems"] = max(least, part + 1) if always else min(least, part + 1)
+        return
+    if always and part not in holder.setdefault("required", []):
+        holder["required"].append(part)
+    if holder.get("required"):
+        holder.pop("anyOf", None)
+    elif not at_root:
+        holder.setdefault("anyOf", []).append({"required": [part]})

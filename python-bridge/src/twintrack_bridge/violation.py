@@ -121,6 +121,8 @@ def _bound(applies: Callable[[Any], bool], breaks: Callable[[Any, Any], bool], t
 
 
 def _matches(pattern: str, text: str) -> bool:
+    if pattern.endswith("$") and not pattern.endswith("\\$"):
+        pattern = pattern[:-1] + r"\Z"  # Python's `$` also matches before a newline at the end.
     try:
         return re.search(pattern, text) is not None
     except re.error:
