@@ -38,7 +38,7 @@ function keptPayload({ status, payload }: JudgedTrial["runs"][number]): Uint8Arr
     status === "threw"
       ? { status, error: { name: "Error", message: notKept(payload.length) } }
       : { status: "returned", value: notKept(payload.length) };
-  return Buffer.from(JSON.stringify({ outcome }));
+  return Buffer.from(JSON.stringify({ outcome, notKept: true }));
 }
 
 function keptDifference(text: string): string {

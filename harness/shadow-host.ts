@@ -9,14 +9,18 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type ErrorCode, TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
+import type { RunsJudgement } from "./judgement.ts";
 import type { FromShadow, ToShadow } from "./shadow-process.ts";
 import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
+import type { StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
-import { judgeTrial } from "./trial.ts";
+import { judgeTrial, rejudgeTrial } from "./trial.ts";
 
 export interface ShadowHost {
   judge(trial: OpenTrial, limitMs: number): Promise<JudgedTrial>;
+  /** Compares stored runs once more; null when too little of them was kept. */
+  rejudge(trial: StoredTrial, limitMs: number): Promise<RunsJudgement | null>;
   /** Pid of the process, while there is one. */
   pid(): number | undefined;
   /** Ends what is under way, and the process in which it is; the next trial starts another. */
@@ -29,6 +33,7 @@ export function inProcessHost(config: ResolvedConfig): ShadowHost {
   const sides: Sides = openSides(config);
   return {
     judge: (trial) => judgeTrial(trial, sides),
+    rejudge: async (trial) => rejudgeTrial(trial, sides),
     pid: () => undefined,
     stop: async () => undefined, // Nothing can end a candidate that shares our process.
     close: () => sides.close(),
@@ -36,7 +41,7 @@ export function inProcessHost(config: ResolvedConfig): ShadowHost {
 }
 
 interface Waiting {
-  resolve(trial: JudgedTrial): void;
+  resolve(answer: FromShadow): void;
   reject(error: Error): void;
 }
 
@@ -70,29 +75,42 @@ export function childHost({ configFile, memoryMib = 512 }: ChildHostOptions): Sh
   const stop = async () => {
     if (child) await dismiss(child.process);
   };
+  const ask = async (message: ToShadow, limitMs: number): Promise<FromShadow> => {
+    const host = current();
+    await host.ready;
+    const { id } = message.trial;
+    const { promise, resolve, reject } = Promise.withResolvers<FromShadow>();
+    host.waiting.set(id, { resolve, reject });
+    // At once, not when its end is reported: the next trial must not be given to a dying process.
+    const replace = (error: TwintrackError) => {
+      reject(error);
+      forget(host.process);
+      kill(host.process);
+    };
+    host.process.send(message, (error) => {
+      if (error)
+        replace(lost("SHADOW_LOST", `The shadow process does not take trials: ${error.message}`));
+    });
+    const timer = setTimeout(() => {
+      const text = `The trial did not end within ${limitMs} ms; its process was replaced`;
+      replace(lost("TIMEOUT", text));
+    }, limitMs);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      host.waiting.delete(id);
+    });
+  };
   return {
     pid: () => child?.process.pid,
     async judge(trial, limitMs) {
-      const host = current();
-      await host.ready;
-      const { promise, resolve, reject } = Promise.withResolvers<JudgedTrial>();
-      host.waiting.set(trial.id, { resolve, reject });
-      host.process.send({ kind: "judge", trial } satisfies ToShadow, (error) => {
-        if (error)
-          reject(lost("SHADOW_LOST", `The shadow process does not take trials: ${error.message}`));
-      });
-      const timer = setTimeout(() => {
-        reject(
-          lost("TIMEOUT", `The trial did not end within ${limitMs} ms; its process was replaced`),
-        );
-        // At once, not when its end is reported: the next trial must not be given to a dying process.
-        forget(host.process);
-        kill(host.process);
-      }, limitMs);
-      return promise.finally(() => {
-        clearTimeout(timer);
-        host.waiting.delete(trial.id);
-      });
+      const answer = await ask({ kind: "judge", trial }, limitMs);
+      if (answer.kind === "judged") return answer.trial;
+      throw lost("SHADOW_LOST", `The shadow process answered ${answer.kind}`);
+    },
+    async rejudge(trial, limitMs) {
+      const answer = await ask({ kind: "rejudge", trial }, limitMs);
+      if (answer.kind === "rejudged") return answer.judgement;
+      throw lost("SHADOW_LOST", `The shadow process answered ${answer.kind}`);
     },
     stop,
     close: stop,
@@ -131,7 +149,7 @@ function startChild(
   process_.on("message", (message: FromShadow) => {
     if (message.kind === "ready") ready.resolve();
     else if (message.kind === "failed") ready.reject(lost("SHADOW_LOST", message.error.message));
-    else waiting.get(message.trial.id)?.resolve(message.trial);
+    else waiting.get(idOf(message))?.resolve(message);
   });
   const end = (what: string) => {
     onExit(process_);
@@ -145,6 +163,10 @@ function startChild(
   process_.on("error", (error) => end(`cannot be started: ${error.message}`));
   process_.on("exit", (code, signal) => end(`ended with ${signal ?? `exit code ${code}`}`));
   return { process: process_, ready: ready.promise, waiting };
+}
+
+function idOf(message: Extract<FromShadow, { kind: "judged" | "rejudged" }>): string {
+  return message.kind === "judged" ? message.trial.id : message.id;
 }
 
 /** Drains both streams, so that the child never blocks on a full pipe, and keeps the end. */

@@ -5,18 +5,23 @@
 import { Worker } from "node:worker_threads";
 import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
+import type { RunsJudgement } from "./judgement.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
-import { openSides } from "./side.ts";
+import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
+import type { StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
-import { judgeTrial } from "./trial.ts";
+import { judgeTrial, rejudgeTrial } from "./trial.ts";
 
-export type ToShadow = { kind: "judge"; trial: OpenTrial };
+export type ToShadow =
+  | { kind: "judge"; trial: OpenTrial }
+  | { kind: "rejudge"; trial: StoredTrial };
 
 export type FromShadow =
   | { kind: "ready" }
   | { kind: "failed"; error: { name: string; message: string; code?: string } }
-  | { kind: "judged"; trial: JudgedTrial };
+  | { kind: "judged"; trial: JudgedTrial }
+  | { kind: "rejudged"; id: string; judgement: RunsJudgement | null };
 
 function send(message: FromShadow): void {
   process.send?.(message);
@@ -31,13 +36,23 @@ async function main(configFile: string): Promise<void> {
   startWatchdog();
   const sides = openSides(await loadConfig(configFile));
   process.on("message", (message: ToShadow) => {
-    judgeTrial(message.trial, sides)
-      .catch((thrown: unknown) => lostTrial(message.trial, "incomparable", reasonOf(thrown)))
-      .then((trial) => send({ kind: "judged", trial }))
+    answer(message, sides)
+      .then(send)
       .catch(() => process.exit(1)); // The channel is gone, and with it whoever asked.
   });
   process.on("disconnect", () => process.exit(0));
   send({ kind: "ready" });
+}
+
+async function answer(message: ToShadow, sides: Sides): Promise<FromShadow> {
+  if (message.kind === "rejudge") {
+    const { trial } = message;
+    return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides) };
+  }
+  const trial = await judgeTrial(message.trial, sides).catch((thrown: unknown) =>
+    lostTrial(message.trial, "incomparable", reasonOf(thrown)),
+  );
+  return { kind: "judged", trial };
 }
 
 const configFile = process.argv[2];

@@ -10,40 +10,33 @@ import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
-import { type Outcome, serializeError } from "../core/outcome.ts";
+import type { Outcome } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
-import { isUnexplained } from "./compare/difference.ts";
-import { groupDifferences } from "./compare/fingerprint.ts";
-import { type Judgement, judge } from "./compare/judge.ts";
-import { type CompiledRule, compileRules } from "./compare/rules.ts";
-import type { FlowConfig } from "./config.ts";
+import { compileRules } from "./compare/rules.ts";
 import { decodePayload } from "./frame.ts";
 import { isolatedTools, readsOf } from "./isolation.ts";
+import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";
 import { withinBounds } from "./oversize.ts";
 import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
+import type { RunSide, StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
 
 const DEFAULT_LIMIT_MS = 30_000;
 
 /** One side's run, as it is compared and stored. */
-interface SideRun extends Partial<Pick<ChainRun, "modelCalls" | "models">> {
-  outcome: Outcome;
-  calls: ToolCall[];
+interface SideRun extends ComparedRun, Partial<Pick<ChainRun, "modelCalls" | "models">> {
   /** Of a typed flow. */
   history?: RunEvent[];
   durationMs: number;
 }
 
 /** What is needed to judge the trials of one flow. */
-interface Bench {
-  flow: string;
-  config: FlowConfig;
+interface Bench extends Bar {
   sides: Sides;
   catalog: Catalog;
   contracts: ReadonlyMap<string, Contract>;
-  rules: readonly CompiledRule[];
 }
 
 /** Judges a trial. It rejects only when the trial cannot be read or a side cannot be opened. */
@@ -65,13 +58,39 @@ export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<Judged
   return withinBounds(judged(bench, trial, other, answered, compared, noise));
 }
 
+type Trace = Partial<Record<RunSide, ToolCall[]>>;
+
+/**
+ * Judges stored runs once more, by the rules and extractors of today; nothing runs. Null when what
+ * was kept of the trial is too little: it stays as it was judged.
+ */
+export function rejudgeTrial(trial: StoredTrial, sides: Sides): RunsJudgement | null {
+  if (trial.trace === null && trial.differed) return null;
+  // Without a difference no write differed, and reads are not compared: then no calls are needed.
+  const trace: Trace = trial.trace === null ? {} : JSON.parse(trial.trace);
+  const runs: Partial<Record<RunSide, ComparedRun>> = {};
+  for (const { side, payload } of trial.runs) {
+    const { outcome, notKept } = JSON.parse(payload) as { outcome: Outcome; notKept?: true };
+    if (notKept) return null;
+    runs[side] = { outcome, calls: trace[side] ?? [] };
+  }
+  const { legacy, candidate, noise } = runs;
+  return legacy && candidate
+    ? judgeRuns(barOf(trial.flow, sides), { legacy, candidate, noise })
+    : null;
+}
+
 async function openBench(flow: string, sides: Sides): Promise<Bench> {
-  const config = sides.configOf(flow);
   const catalog = await sides.catalog();
   const entries = await catalog.entries();
   const contracts = new Map(entries.map((entry) => [entry.qualified, entry.contract]));
-  const { rules } = compileRules(config.compare?.rules ?? []);
-  return { flow, config, sides, catalog, contracts, rules };
+  return { ...barOf(flow, sides), sides, catalog, contracts };
+}
+
+/** By what the runs of a flow are judged: its extractors and its rules, as they are now. */
+export function barOf(flow: string, sides: Sides): Bar {
+  const config = sides.configOf(flow);
+  return { flow, config, rules: compileRules(config.compare?.rules ?? []).rules };
 }
 
 /** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */
@@ -168,47 +187,14 @@ function judged(
   noise: SideRun | undefined,
 ): JudgedTrial {
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
-  const verdict = judgePair(bench, legacy, candidate, "candidate");
-  const noiseVerdict = noise ? judgePair(bench, legacy, noise, "noise") : undefined;
-  const stored = [
-    row("candidate", bench.flow, verdict),
-    ...(noiseVerdict ? [row("noise", bench.flow, noiseVerdict)] : []),
-  ];
   return {
     id: trial.id,
-    flow: bench.flow,
-    verdict: verdict.verdict,
-    reason: verdict.reason ?? null,
-    noiseVerdict: noiseVerdict?.verdict ?? null,
+    ...judgeRuns(bench, { legacy, candidate, noise }),
     flowHash: compared.flowHash ?? null,
-    truncated: verdict.truncated,
-    effectDifferences: verdict.differences.filter(
-      (difference) => isUnexplained(difference) && difference.kind === "effect",
-    ).length,
     contractViolations: violationsOf(bench, candidate.calls),
-    trace: verdict.differences.length > 0 ? traceOf(legacy, candidate) : null,
     runs: [storedRun(other, compared), ...(noise ? [storedRun("noise", noise)] : [])],
     legacyTools: [...new Set(legacy.calls.map((call) => call.tool))],
-    differences: stored.flatMap((part) => part.differences),
-    divergences: stored.flatMap((part) => part.divergences),
   };
-}
-
-function judgePair(
-  bench: Bench,
-  legacy: SideRun,
-  other: SideRun,
-  kind: "candidate" | "noise",
-): Judgement {
-  const { extract } = bench.config;
-  const otherExtract = kind === "noise" ? extract?.legacy : extract?.candidate;
-  return judge({
-    legacy: extracted(legacy.outcome, extract?.legacy),
-    candidate: extracted(other.outcome, otherExtract),
-    legacyCalls: legacy.calls,
-    candidateCalls: other.calls,
-    rules: bench.rules,
-  });
 }
 
 /** Calls of the candidate whose arguments break the tool's contract, whoever answered them. */
@@ -219,19 +205,6 @@ function violationsOf({ contracts }: Bench, calls: readonly ToolCall[]): number 
   }).length;
 }
 
-/** A failing extractor is a failure of its side: it must not make two answers look equal. */
-function extracted(
-  outcome: Outcome,
-  extract: ((output: JsonValue) => JsonValue) | undefined,
-): Outcome {
-  if (!extract || outcome.status !== "returned") return outcome;
-  try {
-    return { status: "returned", value: extract(outcome.value) };
-  } catch (thrown) {
-    return { status: "threw", error: { ...serializeError(thrown), name: "ExtractError" } };
-  }
-}
-
 function storedRun(
   side: "legacy" | "candidate" | "noise",
   run: SideRun,
@@ -239,33 +212,4 @@ function storedRun(
   const { outcome, history, modelCalls, models } = run;
   const payload = Buffer.from(JSON.stringify({ outcome, history, modelCalls, models }));
   return { side, status: run.outcome.status, durationMs: run.durationMs, payload };
-}
-
-function traceOf(legacy: SideRun, candidate: SideRun): Uint8Array {
-  return Buffer.from(JSON.stringify({ legacy: legacy.calls, candidate: candidate.calls }));
-}
-
-/** Of one divergence in one trial: enough to look at, and a rewritten list does not fill the store. */
-const MAX_STORED = 20;
-
-type Stored = Pick<JudgedTrial, "differences" | "divergences">;
-
-function row(compared: "candidate" | "noise", flow: string, judgement: Judgement): Stored {
-  const groups = groupDifferences(flow, judgement.differences);
-  return {
-    differences: groups.flatMap((group) =>
-      group.differences.slice(0, MAX_STORED).map((difference) => ({
-        compared,
-        fingerprint: group.fingerprint,
-        difference: JSON.stringify(difference),
-        rule: difference.rule ?? null,
-      })),
-    ),
-    divergences: groups.map(({ fingerprint, title, kind, path }) => ({
-      fingerprint,
-      title,
-      kind,
-      path,
-    })),
-  };
 }

@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Stage } from "../../core/trigger.ts";
 import type { ResolvedConfig } from "../config.ts";
 import { type Evidence, evaluateGate, type GateResult, type Policy } from "../gate.ts";
+import { rejudgeFlow } from "../rejudge.ts";
 import { evidenceOf } from "../report/evidence.ts";
 import { buildReport, type Report } from "../report/report.ts";
 import type { Decision } from "../report/rows.ts";
@@ -179,6 +180,22 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
     if (flow !== undefined) desk.sides.configOf(flow);
     const report = await reportOf(desk, flow);
     return { command: "report", exitCode: EXIT.ok, data: report as unknown as JsonValue };
+  },
+
+  async rejudge(desk, args) {
+    const flow = text(args, "flow");
+    desk.sides.configOf(flow);
+    const rejudged = await rejudgeFlow(desk.db, desk.config, flow);
+    return {
+      command: "rejudge",
+      exitCode: EXIT.ok,
+      data: { flow, ...rejudged },
+      warnings:
+        rejudged.skipped > 0
+          ? [`${rejudged.skipped} trials stay as they were: too little of them was kept`]
+          : [],
+      next: [`twintrack gate ${flow}`],
+    };
   },
 
   async triage(desk, args) {

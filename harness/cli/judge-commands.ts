@@ -29,6 +29,11 @@ export function addJudgeCommands(cli: Cli): void {
       cli.run(() => report(cli, flow, options)),
     );
   cli.program
+    .command("rejudge <flow>")
+    .description("judge the stored trials once more, after the rules or extractors have changed")
+    .addHelpText("after", "\nExample:\n  twintrack rejudge refunds")
+    .action((flow: string) => cli.run(() => rejudge(cli, flow)));
+  cli.program
     .command("triage <flow> <fingerprint>")
     .description("decide what a divergence is")
     .requiredOption("--as <decision>", "candidate_bug, intended, noise, legacy_bug or unsure")
@@ -181,6 +186,12 @@ function writePage(file: string, page: string): void {
   } catch (cause) {
     throw new TwintrackError("USAGE", `${file} cannot be written: ${messageOf(cause)}`, { cause });
   }
+}
+
+async function rejudge(cli: Cli, flow: string) {
+  const reply = await runStoreCommand(await loadConfig(cli.options().config), "rejudge", { flow });
+  const { trials, changed } = reply.data as { trials: number; changed: number };
+  return { reply, text: `${flow}: ${trials} trials judged once more, ${changed} verdicts changed` };
 }
 
 async function triage(cli: Cli, flow: string, fingerprint: string, options: JsonObject) {

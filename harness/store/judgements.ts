@@ -72,7 +72,7 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
 }
 
 /** Postgres keeps no NUL and no half of a surrogate pair in a text; payloads are bytes and keep both. */
-function storable(text: string): string {
+export function storable(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
@@ -89,7 +89,10 @@ async function insertJudgedRuns(query: Query, judged: readonly JudgedTrial[]): P
   for (const batch of batches(rows)) await insertRuns(query, batch);
 }
 
-async function insertDivergences(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+export async function insertDivergences(
+  query: Query,
+  judged: readonly Pick<JudgedTrial, "flow" | "divergences">[],
+): Promise<void> {
   const unique = new Map<string, unknown[]>();
   for (const { flow, divergences } of judged) {
     for (const { fingerprint, title, kind, path } of divergences) {
@@ -127,7 +130,10 @@ async function noteLegacyTools(query: Query, judged: readonly JudgedTrial[]): Pr
   }
 }
 
-async function insertDifferences(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+export async function insertDifferences(
+  query: Query,
+  judged: readonly Pick<JudgedTrial, "id" | "flow" | "differences">[],
+): Promise<void> {
   const rows = judged.flatMap((trial) =>
     trial.differences.map((difference, ordinal) => [
       trial.id,

@@ -16,14 +16,17 @@ export interface App {
   close(): Promise<void>;
 }
 
-export async function startApp(backend: Backend = "postgres"): Promise<App> {
+export async function startApp(
+  backend: Backend = "postgres",
+  configFile = CONFIG_FILE,
+): Promise<App> {
   const fresh = await freshDatabase(backend);
   // The harness opens the embedded folder itself; it has one owner.
   if (backend === "pglite") await fresh.db.close();
   const sink = join(fresh.dataDir, "sink.ndjson");
   process.env.TWINTRACK_SINK = sink;
   const config = {
-    ...(await loadConfig(CONFIG_FILE)),
+    ...(await loadConfig(configFile)),
     dataDir: fresh.dataDir,
     databaseUrl: fresh.url,
   };

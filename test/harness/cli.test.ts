@@ -390,6 +390,7 @@ describe("usage", () => {
       ["gate"],
       ["report"],
       ["triage"],
+      ["rejudge"],
       ["serve"],
       ["migrate"],
       ["doctor"],

@@ -1,0 +1,129 @@
+/** What the runs of one trigger come to, in the form in which it is stored. */
+import type { JsonValue } from "../core/json.ts";
+import type { ToolCall } from "../core/ledger.ts";
+import { type Outcome, serializeError } from "../core/outcome.ts";
+import { isUnexplained } from "./compare/difference.ts";
+import { groupDifferences } from "./compare/fingerprint.ts";
+import { type Judgement, judge } from "./compare/judge.ts";
+import type { CompiledRule } from "./compare/rules.ts";
+import type { FlowConfig } from "./config.ts";
+import type { JudgedTrial } from "./store/judgements.ts";
+
+/** By what the runs of one flow are judged. */
+export interface Bar {
+  flow: string;
+  config: FlowConfig;
+  rules: readonly CompiledRule[];
+}
+
+/** What of a run is compared. */
+export interface ComparedRun {
+  outcome: Outcome;
+  calls: ToolCall[];
+}
+
+export interface Runs {
+  legacy: ComparedRun;
+  candidate: ComparedRun;
+  /** Legacy a second time. */
+  noise: ComparedRun | undefined;
+}
+
+/** The part of a judged trial that follows from its runs and from the bar alone. */
+export type RunsJudgement = Pick<
+  JudgedTrial,
+  | "flow"
+  | "verdict"
+  | "reason"
+  | "noiseVerdict"
+  | "truncated"
+  | "effectDifferences"
+  | "trace"
+  | "differences"
+  | "divergences"
+>;
+
+export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
+  const { legacy, candidate, noise } = runs;
+  const verdict = judgePair(bar, legacy, candidate, "candidate");
+  const noiseVerdict = noise ? judgePair(bar, legacy, noise, "noise") : undefined;
+  const stored = [
+    row("candidate", bar.flow, verdict),
+    ...(noiseVerdict ? [row("noise", bar.flow, noiseVerdict)] : []),
+  ];
+  const differ = stored.some(({ differences }) => differences.length > 0);
+  return {
+    flow: bar.flow,
+    verdict: verdict.verdict,
+    reason: verdict.reason ?? null,
+    noiseVerdict: noiseVerdict?.verdict ?? null,
+    truncated: verdict.truncated,
+    effectDifferences: verdict.differences.filter(
+      (difference) => isUnexplained(difference) && difference.kind === "effect",
+    ).length,
+    trace: differ ? traceOf(runs) : null,
+    differences: stored.flatMap((part) => part.differences),
+    divergences: stored.flatMap((part) => part.divergences),
+  };
+}
+
+function judgePair(
+  { config, rules }: Bar,
+  legacy: ComparedRun,
+  other: ComparedRun,
+  kind: "candidate" | "noise",
+): Judgement {
+  const { extract } = config;
+  const otherExtract = kind === "noise" ? extract?.legacy : extract?.candidate;
+  return judge({
+    legacy: extracted(legacy.outcome, extract?.legacy),
+    candidate: extracted(other.outcome, otherExtract),
+    legacyCalls: legacy.calls,
+    candidateCalls: other.calls,
+    rules,
+  });
+}
+
+/** A failing extractor is a failure of its side: it must not make two answers look equal. */
+function extracted(
+  outcome: Outcome,
+  extract: ((output: JsonValue) => JsonValue) | undefined,
+): Outcome {
+  if (!extract || outcome.status !== "returned") return outcome;
+  try {
+    return { status: "returned", value: extract(outcome.value) };
+  } catch (thrown) {
+    return { status: "threw", error: { ...serializeError(thrown), name: "ExtractError" } };
+  }
+}
+
+/** The calls that a report shows, and that a later judgement needs. */
+function traceOf({ legacy, candidate, noise }: Runs): Uint8Array {
+  const calls = { legacy: legacy.calls, candidate: candidate.calls, noise: noise?.calls };
+  return Buffer.from(JSON.stringify(calls));
+}
+
+/** Of one divergence in one trial: enough to look at, and a rewritten list does not fill the store. */
+const MAX_STORED = 20;
+
+type Stored = Pick<JudgedTrial, "differences" | "divergences">;
+
+function row(compared: "candidate" | "noise", flow: string, judgement: Judgement): Stored {
+  const groups = groupDifferences(flow, judgement.differences);
+  return {
+    differences: groups.flatMap((group) =>
+      group.differences.slice(0, MAX_STORED).map((difference) => ({
+        compared,
+        fingerprint: group.fingerprint,
+        difference: JSON.stringify(difference),
+        rule: difference.rule ?? null,
+      })),
+    ),
+    divergences: groups.map(({ fingerprint, title, kind, path }) => ({
+      fingerprint,
+      title,
+      kind,
+      path,
+    })),
+  };
+}
