@@ -39,7 +39,12 @@ function refused(status: number, code: number, message: string): Body {
   return { kind: "refused", response: failure(status, code, message) };
 }
 
-/** A JSON-RPC error that belongs to no request. */
-export function failure(status: number, code: number, message: string): Response {
-  return Response.json({ jsonrpc: "2.0", error: { code, message }, id: null }, { status });
+/** A JSON-RPC error; without an id it belongs to no request. */
+export function failure(
+  status: number,
+  code: number,
+  message: string,
+  id: unknown = null,
+): Response {
+  return Response.json({ jsonrpc: "2.0", error: { code, message }, id }, { status });
 }

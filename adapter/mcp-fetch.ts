@@ -6,7 +6,8 @@ import {
   localhostAllowedOrigins,
   originValidationResponse,
 } from "@modelcontextprotocol/server";
-import { bodyOf } from "./mcp-body.ts";
+import { bodyOf, failure } from "./mcp-body.ts";
+import { headerMismatch } from "./mcp-header.ts";
 import { connectionServer, type McpOptions, protocolServer } from "./mcp-protocol.ts";
 import { openSessions } from "./mcp-session.ts";
 import type { ToolServer } from "./tool-server.ts";
@@ -47,6 +48,8 @@ export function mcpFetch(tools: ToolServer, options: McpFetchOptions = {}): McpF
       const body = await bodyOf(request, maxRequestBytes);
       if (body.kind === "refused") return body.response;
       const value = body.kind === "json" ? body.value : undefined;
+      const mismatch = await headerMismatch(tools, value, request.headers);
+      if (mismatch) return disagreeing(mismatch, value);
       const inSession = sessions.handle(request, value);
       return inSession ?? handler.fetch(request, body.kind === "json" ? { parsedBody: value } : {});
     },
@@ -55,6 +58,14 @@ export function mcpFetch(tools: ToolServer, options: McpFetchOptions = {}): McpF
       await Promise.all([handler.close(), sessions.close()]);
     },
   };
+}
+
+const BAD_REQUEST = 400;
+const HEADER_MISMATCH = -32_020;
+
+function disagreeing(reason: string, body: unknown): Response {
+  const { id } = body as { id?: unknown };
+  return failure(BAD_REQUEST, HEADER_MISMATCH, `Headers and body disagree: ${reason}`, id);
 }
 
 /** A page in a browser must not reach the tools of the machine it is shown on (DNS rebinding). */
