@@ -80,8 +80,8 @@ def call_in_thread(bridged: Bridged, call: Call, loop: Loop) -> JsonObject:
         try:
             message = _twin(ById(bridged.tool)).invoke(prepared.envelope, prepared.config)
         except BaseException as error:  # SystemExit in a tool is the tool's failure, not our end.
-            return prepared.failed(bridged.tool, error)
-    return result_of(bridged.tool, message, prepared.raw, prepared.started)
+            return prepared.failed(bridged, error)
+    return result_of(bridged, message, prepared.raw, prepared.started)
 
 
 async def call_on_loop(bridged: Bridged, call: Call) -> JsonObject:
@@ -95,8 +95,8 @@ async def call_on_loop(bridged: Bridged, call: Call) -> JsonObject:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            return prepared.failed(bridged.tool, error)
-    return result_of(bridged.tool, message, prepared.raw, prepared.started)
+            return prepared.failed(bridged, error)
+    return result_of(bridged, message, prepared.raw, prepared.started)
 
 
 class _Running:
@@ -121,11 +121,11 @@ class _Running:
         _RUNNING.reset(running)
         CURRENT.reset(current)
 
-    def failed(self, tool: Tool, error: BaseException) -> JsonObject:
+    def failed(self, bridged: Bridged, error: BaseException) -> JsonObject:
         """The result of a call that raised."""
         if self.raw is not MISSING and broke_in_print(error):
-            return result_of(tool, None, self.raw, self.started)
-        return failure(tool, error, self.started)
+            return result_of(bridged, None, self.raw, self.started)
+        return failure(bridged.tool, error, self.started)
 
     def tell(self, item: Any) -> Any:
         """Report an item as progress."""

@@ -21,6 +21,9 @@ _KEY_NAMES: dict[str, JsonSchema] = {
 }
 
 
+_DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,5})?$"
+
+
 class InputView(GenerateJsonSchema):
     """One field without a JSON Schema does not cost the whole tool."""
 
@@ -36,12 +39,20 @@ class InputView(GenerateJsonSchema):
         return sorted(encoded, key=repr) if isinstance(dft, (set, frozenset)) else encoded
 
     def str_schema(self, schema: Any) -> JsonSchema:
-        """The minimum length holds after white space has been stripped."""
+        """Lengths hold after white space has been stripped."""
         published = super().str_schema(schema)
-        least = schema.get("min_length", 0)
-        if schema.get("strip_whitespace") and least and "pattern" not in published:
-            more = rf"[\s\S]{{{least - 2},}}\S" if least > 1 else ""
-            published["pattern"] = rf"\S{more}"
+        bounds = published.keys() & {"minLength", "maxLength"}
+        if schema.get("strip_whitespace") and bounds and "pattern" not in published:
+            most = published.pop("maxLength", None)
+            published["pattern"] = _stripped(published.get("minLength", 0), most)
+        return published
+
+    def decimal_schema(self, schema: Any) -> JsonSchema:
+        """A text that is a number."""
+        published = super().decimal_schema(schema)
+        for branch in published.get("anyOf", (published,)):
+            if branch.get("type") == "string":
+                branch.setdefault("pattern", _DECIMAL)
         return published
 
     def set_schema(self, schema: Any) -> JsonSchema:
@@ -76,6 +87,17 @@ class InputView(GenerateJsonSchema):
             if isinstance(paths, list) and not any(len(path) == 1 for path in _paths(paths)):
                 _move(published, name, _paths(paths)[0])
         return published
+
+
+def _stripped(least: int, most: int | None) -> str:
+    """Texts of so many characters between white space."""
+    if most is not None and most < 2:
+        body = r"\S" if most else ""
+    elif least > 1:
+        body = rf"\S[\s\S]{{{least - 2},{'' if most is None else most - 2}}}\S"
+    else:
+        body = rf"\S([\s\S]{{0,{'' if most is None else most - 2}}}\S)?"
+    return rf"^\s*{body if least else f'({body})?'}\s*$"
 
 
 def _duplicates_allowed(published: JsonSchema) -> JsonSchema:

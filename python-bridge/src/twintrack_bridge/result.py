@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from .content import is_content, text_block, to_content
+from .contract import Bridged
 from .errors import message_of, serialize_error
 from .loading import Tool
 from .value import Converted, JsonObject, to_json, to_text
@@ -25,8 +26,9 @@ _ONLY_A_GRAPH = (
 )
 
 
-def result_of(tool: Tool, message: Any, raw: Any, started: float) -> JsonObject:
+def result_of(bridged: Bridged, message: Any, raw: Any, started: float) -> JsonObject:
     """The result of a call that came back."""
+    tool = bridged.tool
     messages: list[Any] = message if isinstance(message, list) else [message]
     made: list[Any] = raw if isinstance(raw, list) else [raw]
     if order := next((type(one).__name__ for one in (*messages, *made) if _is_order(one)), None):
@@ -36,10 +38,11 @@ def result_of(tool: Tool, message: Any, raw: Any, started: float) -> JsonObject:
         return result
     if raw is MISSING:
         raw = getattr(message, "content", message)
-    return _returned(tool, [one for one in messages if _is_message(one)], raw, started)
+    return _returned(bridged, [one for one in messages if _is_message(one)], raw, started)
 
 
-def _returned(tool: Tool, messages: list[Any], raw: Any, started: float) -> JsonObject:
+def _returned(bridged: Bridged, messages: list[Any], raw: Any, started: float) -> JsonObject:
+    tool = bridged.tool
     converted = raw_to_json(raw, has_artifact=_has_artifact(tool))
     meta = _meta(converted, started)
     artifacts = [to_json(getattr(message, "artifact", None)).value for message in messages]
@@ -56,9 +59,13 @@ def _returned(tool: Tool, messages: list[Any], raw: Any, started: float) -> Json
         meta["error"] = {"name": "ToolException", "message": _text_of(content)}
         return result
     structured = artifact if _has_artifact(tool) or _made_messages(raw) else converted.value
-    if isinstance(structured, dict) or (isinstance(structured, list) and not is_content(raw)):
+    if bridged.contract.output_schema is not None or _is_data(raw, structured):
         result["structuredContent"] = structured
     return result
+
+
+def _is_data(raw: Any, structured: Any) -> bool:
+    return isinstance(structured, dict) or (isinstance(structured, list) and not is_content(raw))
 
 
 def _content(tool: Tool, raw: Any, converted: Converted) -> list[JsonObject]:
