@@ -27,6 +27,7 @@ export interface Sessions {
 const MAX_SESSIONS = 1_000;
 
 const SESSION_HEADER = "mcp-session-id";
+const METHOD_HEADER = "mcp-method";
 const NOT_FOUND = 404;
 const SESSION_UNKNOWN = -32_001;
 
@@ -56,6 +57,8 @@ export function openSessions(serverOf: () => Server): Sessions {
   return {
     handle(request, body) {
       const id = request.headers.get(SESSION_HEADER);
+      // A request that names its method in a header is of a revision without sessions.
+      if (request.headers.has(METHOD_HEADER)) return undefined;
       if (id === null) return isInitialize(body) ? open(request, body) : undefined;
       const session = sessions.get(id);
       if (!session) return Promise.resolve(failure(NOT_FOUND, SESSION_UNKNOWN, UNKNOWN));
