@@ -57,6 +57,12 @@ export interface HttpSource extends Omit<HttpChainOptions, "timeoutMs"> {
   url: string;
 }
 
+/**
+ * The part of an output that counts. `agent`: the last message's text, `output`, or the structured
+ * response of a LangChain agent; one that gives up after too many steps throws `IterationLimit`.
+ */
+export type Extractor = "agent" | ((output: JsonValue) => JsonValue);
+
 export interface FlowConfig {
   legacy?: LegacySource;
   candidate?: Flow | (() => Promise<Flow>);
@@ -68,8 +74,8 @@ export interface FlowConfig {
   timeoutMs?: number;
   /** Makes the two sides' outputs comparable. */
   extract?: {
-    legacy?: (output: JsonValue) => JsonValue;
-    candidate?: (output: JsonValue) => JsonValue;
+    legacy?: Extractor;
+    candidate?: Extractor;
   };
   shadow?: {
     /** Share of triggers that are compared, in [0, 1]. Default 1. */
@@ -140,6 +146,7 @@ const anyObject = z.custom<object>(
   (value) => typeof value === "object" && value !== null,
   "must be an object",
 );
+const extractor = z.union([z.literal("agent"), anyFunction]);
 const effects = z.record(z.string(), z.enum(["read", "write"])).optional();
 const pythonShape = {
   python: z.string().regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"'),
@@ -178,7 +185,7 @@ const configSchema = z.strictObject({
       stage: z.enum(["legacy", "shadow", "canary", "cutover", "retired"]).optional(),
       timeoutMs: z.number().positive().optional(),
       extract: z
-        .strictObject({ legacy: anyFunction.optional(), candidate: anyFunction.optional() })
+        .strictObject({ legacy: extractor.optional(), candidate: extractor.optional() })
         .optional(),
       shadow: z
         .strictObject({

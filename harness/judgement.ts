@@ -1,12 +1,12 @@
 /** What the runs of one trigger come to, in the form in which it is stored. */
-import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
+import { agentAnswer } from "./compare/agent.ts";
 import { isUnexplained } from "./compare/difference.ts";
 import { groupDifferences } from "./compare/fingerprint.ts";
 import { type Judgement, judge } from "./compare/judge.ts";
 import type { CompiledRule } from "./compare/rules.ts";
-import type { FlowConfig } from "./config.ts";
+import type { Extractor, FlowConfig } from "./config.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 
 /** By what the runs of one flow are judged. */
@@ -85,10 +85,8 @@ function judgePair(
 }
 
 /** A failing extractor is a failure of its side: it must not make two answers look equal. */
-function extracted(
-  outcome: Outcome,
-  extract: ((output: JsonValue) => JsonValue) | undefined,
-): Outcome {
+function extracted(outcome: Outcome, extract: Extractor | undefined): Outcome {
+  if (extract === "agent") return agentAnswer(outcome);
   if (!extract || outcome.status !== "returned") return outcome;
   try {
     return { status: "returned", value: extract(outcome.value) };
