@@ -1,5 +1,6 @@
 """Tools that say much, or wait."""
 
+import sys
 import threading
 from typing import Any
 
@@ -24,6 +25,7 @@ def chatter(upto: int) -> Any:
 @tool
 def wait() -> str:
     """Wait for `go`."""
+    sys.stderr.write("waiting\n")
     _GO.wait()
     return "went"
 

@@ -163,6 +163,7 @@ def test_each_item_of_a_generator_is_progress() -> None:
 
 def test_the_user_s_tool_object_is_not_changed() -> None:
     tool = BY_NAME["subclass"].tool
+    tool._injected_args_keys  # LangChain's own cache, filled when it is first asked for.
     before = dict(tool.__dict__)
     call("subclass", city="Gent")
-    assert {k: v for k, v in tool.__dict__.items() if k != "_injected_args_keys"} == before
+    assert tool.__dict__ == before

@@ -95,9 +95,11 @@ def _given(bridged: Bridged, one: Injected, host: Host) -> Any:
 def _runtime(one: Injected, given: Any, host: Host) -> Any:
     """A ToolRuntime from the host's JSON: state and context in the types the tool asks for."""
     own = {"config": host.config, "tool_call_id": host.call_id, "stream_writer": host.write}
+    cls: Any = get_origin(one.annotation) or one.annotation
+    if not hasattr(cls, "__dataclass_fields__"):
+        return given
     if not isinstance(given, Mapping):
         return dataclasses.replace(given, **own)
-    cls: Any = get_origin(one.annotation) or one.annotation
     fields = {field.name for field in dataclasses.fields(cls)}
     context_type, state_type = (*get_args(one.annotation), None, None)[:2]
     values = {

@@ -54,6 +54,9 @@ def injected_arguments(tool: Tool) -> list[Injected]:
         kind = _kind_of(annotation) or (found[name].kind if name in found else None)
         if kind:
             found[name] = Injected(name, _aliases(field), _is_required(field), kind, annotation)
+    for name in getattr(tool, "_injected_args_keys", frozenset[str]()) - found.keys():
+        # LangChain would take it from the caller, for whatever reason.
+        found[name] = Injected(name, frozenset(), True, "value", Any)
     return list(found.values())
 
 

@@ -89,15 +89,20 @@ class InputView(GenerateJsonSchema):
         return published
 
 
+#: What Rust's `trim` takes away; `\\s` means something else in ECMAScript and again in Python.
+_SPACES = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
 def _stripped(least: int, most: int | None) -> str:
     """Texts of so many characters between white space."""
+    edge, limit = f"[^{_SPACES}]", "" if most is None else most - 2
     if most is not None and most < 2:
-        body = r"\S" if most else ""
+        body = edge if most else ""
     elif least > 1:
-        body = rf"\S[\s\S]{{{least - 2},{'' if most is None else most - 2}}}\S"
+        body = rf"{edge}[\s\S]{{{least - 2},{limit}}}{edge}"
     else:
-        body = rf"\S([\s\S]{{0,{'' if most is None else most - 2}}}\S)?"
-    return rf"^\s*{body if least else f'({body})?'}\s*$"
+        body = rf"{edge}([\s\S]{{0,{limit}}}{edge})?"
+    return rf"^[{_SPACES}]*{body if least else f'({body})?'}[{_SPACES}]*$"
 
 
 def _duplicates_allowed(published: JsonSchema) -> JsonSchema:

@@ -87,8 +87,9 @@ def _is_concrete(schema: JsonObject) -> bool:
     if schema.get("type") == "object" and "properties" not in schema:
         return isinstance(schema.get("additionalProperties"), dict)
     if schema.get("type") == "array":
-        return bool(schema.get("items") or schema.get("prefixItems"))
-    return bool(schema.keys() & {"type", "$ref", "properties"}) and schema.get("type") != "null"
+        parts = [schema.get("items", {}), *schema.get("prefixItems", ())]
+        return any(isinstance(part, dict) and _is_concrete(part) for part in parts)
+    return bool(schema.keys() & {"type", "$ref"}) and schema.get("type") != "null"
 
 
 def _source_schema(tool: Tool) -> JsonObject:

@@ -60,40 +60,84 @@ def config_parameter(function: Any) -> str | None:
 
 def signature_arguments(function: Any) -> list[tuple[str, Any, Any]]:
     """Name, resolved annotation and default of each parameter; nothing for a builtin."""
-    target: Any = function.func if isinstance(function, partial) else function
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return []
-    hints = type_hints(target)
-    return [(name, hints.get(name, p.annotation), p.default) for name, p in parameters.items()]
+    hints = type_hints(function)
+    return [
+        (name, hints.get(name, _resolved(p.annotation, function)), p.default)
+        for name, p in parameters.items()
+    ]
 
 
 def type_hints(function: Any) -> dict[str, Any]:
     """Resolved annotations; those that cannot be resolved are left out one by one."""
     from typing import get_type_hints
 
-    unwrapped = inspect.unwrap(function.func if isinstance(function, partial) else function)
-    if not inspect.isroutine(unwrapped) and not isinstance(unwrapped, type):
-        unwrapped = getattr(unwrapped, "__call__", unwrapped)  # noqa: B004
-    try:
-        return get_type_hints(unwrapped, include_extras=True)
-    except Exception:
-        return _hints_one_by_one(unwrapped)
+    owner = _annotated(function)
+    hints: dict[str, Any] = {}
+    if owner is not None:
+        try:
+            hints = get_type_hints(owner, include_extras=True)
+        except Exception:
+            given = getattr(owner, "__annotations__", {}).items()
+            resolved = {name: _resolved(annotation, owner) for name, annotation in given}
+            hints = {name: hint for name, hint in resolved.items() if not isinstance(hint, str)}
+    # Calling a class gives one of its objects, whatever its constructor is annotated with.
+    return {**hints, "return": function} if inspect.isclass(function) else hints
 
 
-def _hints_one_by_one(function: Any) -> dict[str, Any]:
+def _annotated(function: Any) -> Any:
+    """What carries the annotations of a signature; None when the signature carries its own."""
+    function = inspect.unwrap(function, stop=_says_its_own)
+    if inspect.ismethod(function):
+        return _annotated(function.__func__)
+    if getattr(function, "__signature__", None) is not None:
+        return None
+    if isinstance(function, partial):
+        return _annotated(function.func)
+    if inspect.isclass(function):
+        constructor = _constructor(function)
+        return None if constructor is None else _annotated(constructor)
+    return function if inspect.isroutine(function) else _annotated(function.__call__)
+
+
+def _says_its_own(function: Any) -> bool:
+    return hasattr(function, "__signature__") or inspect.ismethod(function)
+
+
+def _constructor(cls: type) -> Any:
+    """The method whose parameters a call of the class has, in the order `inspect` looks."""
+    made_by = inspect.getattr_static(type(cls), "__call__", None)
+    own = [cls.__dict__.get(name) for name in ("__new__", "__init__")]
+    inherited = [getattr(cls, name, None) for name in ("__new__", "__init__")]
+    candidates = [getattr(one, "__func__", one) for one in (made_by, *own, *inherited)]
+    return next((one for one in candidates if inspect.isfunction(one)), None)
+
+
+def _resolved(annotation: Any, function: Any) -> Any:
+    """A postponed annotation as the type it names, or as it is."""
     from typing import get_type_hints
 
-    resolved: dict[str, Any] = {}
-    names = getattr(function, "__globals__", {})
-    for name, annotation in getattr(function, "__annotations__", {}).items():
-        holder = type("Holder", (), {"__annotations__": {name: annotation}})
-        try:
-            resolved.update(get_type_hints(holder, globalns=names, include_extras=True))
-        except Exception:
-            continue
-    return resolved
+    if not isinstance(annotation, str):
+        return annotation
+    holder = type("Holder", (), {"__annotations__": {"value": annotation}})
+    try:
+        return get_type_hints(holder, globalns=_globals(function), include_extras=True)["value"]
+    except Exception:
+        return annotation
+
+
+def _globals(function: Any) -> dict[str, Any]:
+    while not hasattr(function, "__globals__"):
+        inner = getattr(function, "__func__", None) or getattr(function, "func", None)
+        function = inner or getattr(function, "__call__", None)  # noqa: B004
+        if inspect.isclass(function) or inspect.isbuiltin(function) or function is None:
+            return {}
+        if type(function).__name__ == "method-wrapper":
+            return {}
+    return function.__globals__
 
 
 def type_hints_of_class(cls: Any) -> dict[str, Any]:

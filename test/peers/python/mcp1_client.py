@@ -16,9 +16,7 @@ from mcp.client.stdio import stdio_client
 async def main(command: str, arguments: list[str]) -> dict[str, Any]:
     """What the server listed and answered."""
     calls = json.load(sys.stdin)["calls"]
-    server = StdioServerParameters(
-        command=command, args=arguments, env=dict(os.environ)
-    )
+    server = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
     told: list[tuple[float, str | None]] = []
 
     async def progress(done: float, _total: float | None, message: str | None) -> None:
@@ -34,9 +32,7 @@ async def main(command: str, arguments: list[str]) -> dict[str, Any]:
     return {
         "protocolVersion": started.protocolVersion,
         "tools": [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools],
-        "results": [
-            result.model_dump(by_alias=True, exclude_none=True) for result in results
-        ],
+        "results": [result.model_dump(by_alias=True, exclude_none=True) for result in results],
         "progress": told,
     }
 
