@@ -25,3 +25,5 @@ export { pythonTools } from "./python.ts";
 export { pythonChain } from "./python-chain.ts";
 
 export type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";
+// A service that cannot be moved
+export { type TracerOptions, TwintrackTracer } from "./tracer.ts";

@@ -14,7 +14,6 @@ import { type Method, owners, replace } from "./patch.ts";
 export interface ModelObject {
   model?: unknown;
   modelName?: unknown;
-  _llmType?(): string;
   invocationParams?(options: object): object;
 }
 

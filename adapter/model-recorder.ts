@@ -173,7 +173,7 @@ function requestOf({ model, input, options }: SeenModelCall): ModelRequest {
 function nameOf(model: ModelObject): string {
   const names = [model.model, model.modelName];
   const name = names.find((given) => typeof given === "string" && given !== "");
-  return (name as string | undefined) ?? model._llmType?.() ?? "unknown";
+  return (name as string | undefined) ?? model.constructor.name;
 }
 
 function paramsOf(model: ModelObject, options: object): object {

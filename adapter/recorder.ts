@@ -8,19 +8,15 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Effect, effectOf } from "../core/effect.ts";
 import { TwintrackError } from "../core/error.ts";
-import type { JsonValue } from "../core/json.ts";
 import { type AnswerBook, answerBook, occurrenceCounter, type ToolCall } from "../core/ledger.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import type { ChainOptions } from "./chain.ts";
-import { rawJson } from "./content.ts";
 import type { InterceptedCall, Interceptor } from "./context.ts";
-import { canonicalArgs, contractOf, validateArgs } from "./contract.ts";
 import { observe } from "./derive.ts";
 import { modelRecorder } from "./model-recorder.ts";
 import { rebuilt } from "./recorded-error.ts";
-import type { ToolObject } from "./shape.ts";
-import type { Contract } from "./tool-server.ts";
+import { recordable, recordedArgs, reportedError } from "./tool-record.ts";
 
 export interface Recorder {
   interceptor: Interceptor;
@@ -138,51 +134,6 @@ function fromRecord(entry: Entry, { outcome, lossy }: ToolCall): unknown {
       );
     default:
       return outcome satisfies never;
-  }
-}
-
-/** A tool message with `status: "error"` is a failure in the tool's own words. */
-function reportedError(raw: unknown): Outcome | undefined {
-  const message = raw as { tool_call_id?: unknown; status?: unknown; content?: unknown } | null;
-  if (typeof message?.tool_call_id !== "string" || message.status !== "error") return undefined;
-  return { status: "threw", error: { name: "ToolError", message: String(message.content) } };
-}
-
-function recordable(raw: unknown): { value: JsonValue; lossy: boolean } {
-  try {
-    return rawJson(raw);
-  } catch {
-    return { value: null, lossy: true }; // A cycle: it cannot be recorded, the run goes on.
-  }
-}
-
-/**
- * The parsed arguments, as the tool's schema describes them. Where parsing left that form (a Date,
- * a string tool's bare text), the arguments that came in: the other side can only send those.
- */
-function recordedArgs({ tool, parsed, raw }: InterceptedCall): JsonValue {
-  const { value, lossy } = recordable(parsed ?? {});
-  const contract = contractOfKnown(tool);
-  if (!contract) return lossy ? recordable(raw).value : value;
-  const fits = !lossy && validateArgs(contract, value).length === 0;
-  return canonicalArgs(contract, fits ? value : recordable(raw).value);
-}
-
-const contracts = new WeakMap<ToolObject, Contract | null>();
-
-function contractOfKnown(tool: ToolObject): Contract | null {
-  const known = contracts.get(tool);
-  if (known !== undefined) return known;
-  const contract = contractOrNull(tool);
-  contracts.set(tool, contract);
-  return contract;
-}
-
-function contractOrNull(tool: ToolObject): Contract | null {
-  try {
-    return contractOf(tool);
-  } catch {
-    return null; // It cannot be listed; it can still be called and recorded.
   }
 }
 

@@ -1,6 +1,6 @@
 import type { JsonValue } from "./json.ts";
 
-export type TriggerSource = "http" | "cron" | "queue" | "mcp" | "replay" | "library";
+export type TriggerSource = "http" | "cron" | "queue" | "mcp" | "replay" | "library" | "tap";
 
 /** One request to run a flow. */
 export interface Trigger {

@@ -50,7 +50,13 @@ export type ToolSource = (
 };
 
 /** A loader of a runnable, graph or function; the thing itself; a Python object; or an HTTP endpoint. */
-export type LegacySource = (() => unknown) | { invoke: unknown } | PythonSource | HttpSource;
+export type LegacySource =
+  | (() => unknown)
+  | { invoke: unknown }
+  | PythonSource
+  | HttpSource
+  /** A service that cannot be moved: it answers elsewhere, and a `TwintrackTracer` in it tells what it did. */
+  | "tap";
 
 /** A chain behind HTTP: LangServe's `/invoke`, LangGraph Server, or any endpoint that speaks JSON. */
 export interface HttpSource extends Omit<HttpChainOptions, "timeoutMs"> {
@@ -179,7 +185,7 @@ const configSchema = z.strictObject({
   flows: z.record(
     z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"),
     z.strictObject({
-      legacy: z.union([anyFunction, anyObject]).optional(),
+      legacy: z.union([z.literal("tap"), anyFunction, anyObject]).optional(),
       candidate: z.union([anyFunction, anyObject]).optional(),
       input: anyObject.optional(),
       stage: z.enum(["legacy", "shadow", "canary", "cutover", "retired"]).optional(),
@@ -224,6 +230,7 @@ export function resolveConfig(
       },
     );
   }
+  refuseNoiseOfTapped(config);
   const file = config.file?.startsWith("file:") ? fileURLToPath(config.file) : config.file;
   const baseDir = file === undefined ? process.cwd() : dirname(file);
   return {
@@ -234,6 +241,18 @@ export function resolveConfig(
     tools: config.tools ?? {},
     flows: config.flows,
   };
+}
+
+/** Only what can be run here can be run twice. */
+function refuseNoiseOfTapped({ file = "", flows }: TwintrackConfig): void {
+  for (const [name, { legacy, noise }] of Object.entries(flows)) {
+    if (legacy !== "tap" || !noise?.sample) continue;
+    throw new TwintrackError(
+      "CONFIG_INVALID",
+      `Configuration ${file} at flows.${name}.noise: the legacy of a tapped flow cannot be run a second time, so its noise cannot be measured`,
+      { hint: `Remove flows.${name}.noise, or give the chain itself as legacy.` },
+    );
+  }
 }
 
 function databaseUrl(config: TwintrackConfig, env: NodeJS.ProcessEnv): string | undefined {

@@ -246,7 +246,8 @@ async function flowSides(config: ResolvedConfig, sides: Sides, flow: string): Pr
     } catch (error) {
       found.push(problem(`${check}.legacy`, error));
     }
-  } else if (legacy) await attempt("legacy", () => sides.legacy(flow));
+  } else if (legacy === "tap") found.push(ok(`${check}.legacy`, "is tapped: it answers elsewhere"));
+  else if (legacy) await attempt("legacy", () => sides.legacy(flow));
   if (candidate) await attempt("candidate", () => sides.candidate(flow));
   if (legacy || candidate) return found;
   const hint = `Add legacy, candidate or both to flows.${flow}.`;

@@ -8,14 +8,14 @@ import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, type JsonValue, toJson } from "../core/json.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { type Schema, validate } from "../core/schema.ts";
+import { validate } from "../core/schema.ts";
 import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
 import { runSide, sideOf } from "./authoritative.ts";
-import type { FlowConfig } from "./config.ts";
 import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
-import type { Sides } from "./side.ts";
+import { plan } from "./plan.ts";
+import { inputSchema, type Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
-import type { FlowStage, StageBook } from "./stage.ts";
+import type { StageBook } from "./stage.ts";
 
 /** Answers kept for callers that repeat an idempotency key. */
 const REMEMBERED_TRIGGERS = 10_000;
@@ -127,7 +127,7 @@ async function answerTrigger(
     source: request.source ?? "library",
     receivedAt: new Date().toISOString(),
   };
-  await checkInput(sides, config, flow, input);
+  await checkInput(sides, flow, input);
   const stage = stages.of(flow);
   const side = sideOf(stage, config, trigger);
   const run = await runSide(context, config, trigger, side, request.signal);
@@ -144,7 +144,7 @@ async function answerTrigger(
     authoritative: side,
     status: run.outcome.status,
     durationMs: run.durationMs,
-    ...plan(stages, config, stage, run.outcome),
+    ...plan(stages, config, stage, { side, outcome: run.outcome }),
   };
   const { outcome, lossy, calls, modelCalls, history } = run;
   const payload: FramePayload = {
@@ -165,52 +165,7 @@ async function answerTrigger(
   };
 }
 
-async function checkInput(
-  sides: Sides,
-  config: FlowConfig,
-  flow: string,
-  input: JsonValue,
-): Promise<void> {
-  const schema = config.input ?? (await candidateInput(sides, config, flow));
+async function checkInput(sides: Sides, flow: string, input: JsonValue): Promise<void> {
+  const schema = await inputSchema(sides, flow);
   if (schema) await validate(schema, input, `Input of flow "${flow}"`, "INPUT_INVALID");
-}
-
-/** A candidate that does not load must not break the legacy answer: without its schema nothing is checked. */
-async function candidateInput(
-  sides: Sides,
-  config: FlowConfig,
-  flow: string,
-): Promise<Schema | undefined> {
-  if (!config.candidate) return undefined;
-  return sides.candidate(flow).then(
-    (candidate) => candidate.input,
-    () => undefined,
-  );
-}
-
-/** Whether the other side is to run, and legacy twice. */
-function plan(
-  stages: StageBook,
-  config: FlowConfig,
-  stage: FlowStage,
-  outcome: Outcome,
-): Pick<FrameHeader, "noiseWanted" | "notRun"> {
-  const notRun = notRunReason(stages, config, stage, outcome);
-  if (notRun !== undefined) return { noiseWanted: false, notRun };
-  return { noiseWanted: Math.random() < (config.noise?.sample ?? 0) };
-}
-
-function notRunReason(
-  stages: StageBook,
-  config: FlowConfig,
-  { stage }: FlowStage,
-  outcome: Outcome,
-): string | undefined {
-  if (stage === "legacy" || stage === "retired") return "stage";
-  if (!config.legacy || !config.candidate) return "side_missing";
-  if (stages.isPaused()) return "paused";
-  // The authoritative run was cut off: its record of tool calls is not whole.
-  if (outcome.status === "timed_out") return "timeout";
-  if (outcome.status === "threw" && outcome.error.code === "CANCELLED") return "cancelled";
-  return Math.random() < (config.shadow?.sample ?? 1) ? undefined : "sampled";
 }

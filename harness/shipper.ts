@@ -20,10 +20,9 @@ export interface Shipper {
 export interface ShipperOptions {
   db: Database;
   spool: Spool;
-  epoch: string;
 }
 
-export function openShipper({ db, spool, epoch }: ShipperOptions): Shipper {
+export function openShipper({ db, spool }: ShipperOptions): Shipper {
   const offsets = new Map<string, number>();
   // What was taken out of the spool but not stored yet. No more is taken before that is: the spool's
   // bound on memory would bound nothing.
@@ -40,7 +39,7 @@ export function openShipper({ db, spool, epoch }: ShipperOptions): Shipper {
       memory.splice(0, BATCH_FRAMES);
     }
     if (gaps.length === 0) gaps = spool.takeGaps();
-    await recordGaps(db, epoch, gaps);
+    await recordGaps(db, gaps);
     gaps = [];
     return shipped;
   };
@@ -103,9 +102,8 @@ async function ingestEach(db: Database, frames: readonly Frame[]): Promise<numbe
 
 async function quarantine(db: Database, { header }: Frame, refusal: unknown): Promise<number> {
   if (isTwintrackError(refusal)) throw refusal;
-  await recordGaps(db, header.epoch, [
-    { fromSeq: header.seq, toSeq: header.seq, cause: "rejected" },
-  ]);
+  const { epoch, seq } = header;
+  await recordGaps(db, [{ epoch, fromSeq: seq, toSeq: seq, cause: "rejected" }]);
   return 0;
 }
 

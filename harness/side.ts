@@ -11,6 +11,7 @@ import { pythonChain } from "../adapter/python-chain.ts";
 import type { ToolServer } from "../adapter/tool-server.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
+import type { Schema } from "../core/schema.ts";
 import type { Side } from "../core/trigger.ts";
 import {
   type FlowConfig,
@@ -92,6 +93,7 @@ async function openLegacy(
   { legacy }: FlowConfig,
 ): Promise<LegacyChain> {
   if (!legacy) throw sideMissing(flow, "legacy");
+  if (legacy === "tap") throw onlyTapped(flow);
   if (isPython(legacy)) return pythonChain(pythonOptions(config, legacy));
   if (isHttp(legacy)) return httpChain(legacy.url, legacy);
   return chain(typeof legacy === "function" ? await loadLegacy(flow, legacy) : legacy, {
@@ -109,6 +111,27 @@ async function loadLegacy(flow: string, load: () => unknown): Promise<unknown> {
       { cause, hint: importHint(cause) },
     );
   }
+}
+
+/**
+ * What an input of the flow has to be; undefined when nothing is known. A candidate that does not
+ * load must not break the legacy answer: without its schema nothing is checked.
+ */
+export async function inputSchema(sides: Sides, flow: string): Promise<Schema | undefined> {
+  const { input, candidate } = sides.configOf(flow);
+  if (input || !candidate) return input;
+  return sides.candidate(flow).then(
+    (loaded) => loaded.input,
+    () => undefined,
+  );
+}
+
+function onlyTapped(flow: string): TwintrackError {
+  return new TwintrackError(
+    "SIDE_MISSING",
+    `The legacy of flow "${flow}" is a service that is only tapped; it cannot be run from here`,
+    { hint: "Call the service itself; its tracer tells what it did." },
+  );
 }
 
 export function sideMissing(flow: string, side: Side): TwintrackError {

@@ -28,6 +28,8 @@ const ROTATE_BYTES = 8 * 1024 * 1024;
 const MEMORY_BYTES = 64 * 1024 * 1024;
 
 export interface Gap {
+  /** Who gave the numbers: this process, or a tracer. */
+  epoch: string;
   fromSeq: number;
   toSeq: number;
   cause: string;
@@ -40,8 +42,10 @@ export interface SpoolFile {
 }
 
 export interface Spool {
-  /** Never throws. */
-  append(frame: Buffer, seq: number): void;
+  /** Never throws. `epoch` is the frame's, when another process gave it its number. */
+  append(frame: Buffer, seq: number, epoch?: string): void;
+  /** Accounts for numbers whose frames will never come. */
+  giveUp(epoch: string, fromSeq: number, toSeq: number, cause: string): void;
   /** Closed files of this and of dead processes, oldest first, then the active one. */
   files(): SpoolFile[];
   /** Ends the active file, so that it can be shipped and removed. */
@@ -123,21 +127,21 @@ export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOp
       rmSync(file.path, { force: true });
     }
   };
-  const keepInMemory = (frame: Buffer, seq: number, cause: string) => {
+  const keepInMemory = (frame: Buffer, seq: number, cause: string, frameEpoch: string) => {
     problem = { cause, bytes: frame.length };
     if (memoryUsed + frame.length > memoryBytes) {
-      noteGap(gaps, seq, cause);
+      noteGap(gaps, { epoch: frameEpoch, fromSeq: seq, toSeq: seq, cause });
       return;
     }
     memory.push(frame);
     memoryUsed += frame.length;
   };
   return {
-    append(frame, seq) {
+    append(frame, seq, frameEpoch = epoch) {
       try {
         writeToDisk(frame);
       } catch (error) {
-        keepInMemory(frame, seq, messageOf(error));
+        keepInMemory(frame, seq, messageOf(error), frameEpoch);
         // Another file may take what this one does not. One that took nothing is kept: a full disk
         // would else fill with empty files.
         if (active && !isEmpty(active)) {
@@ -145,6 +149,9 @@ export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOp
           active = undefined;
         }
       }
+    },
+    giveUp(ofEpoch, fromSeq, toSeq, cause) {
+      noteGap(gaps, { epoch: ofEpoch, fromSeq, toSeq, cause });
     },
     files() {
       tryTo(rescue);
@@ -200,10 +207,12 @@ function isEmpty({ fd }: ActiveFile): boolean {
   return tryTo(() => fstatSync(fd).size) === 0;
 }
 
-function noteGap(gaps: Gap[], seq: number, cause: string): void {
+function noteGap(gaps: Gap[], gap: Gap & { epoch: string }): void {
   const last = gaps.at(-1);
-  if (last && last.toSeq === seq - 1 && last.cause === cause) last.toSeq = seq;
-  else gaps.push({ fromSeq: seq, toSeq: seq, cause });
+  const goesOn =
+    last?.epoch === gap.epoch && last.toSeq === gap.fromSeq - 1 && last.cause === gap.cause;
+  if (last && goesOn) last.toSeq = gap.toSeq;
+  else gaps.push(gap);
 }
 
 function listFiles(folder: string, epoch: string, activePath: string | undefined): SpoolFile[] {

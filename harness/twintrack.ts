@@ -18,6 +18,7 @@ import { openSpool, type Spool } from "./spool.ts";
 import { openStageBook, type StageBook } from "./stage.ts";
 import type { Database } from "./store/database.ts";
 import { openDatabase } from "./store/open.ts";
+import { openTap, type Tap } from "./tap.ts";
 
 const TICK_MS = 100;
 const RECONNECT_MS = 1_000;
@@ -27,6 +28,8 @@ const CLOSE_MS = 5_000;
 export interface Status {
   answered: number;
   refused: number;
+  /** Runs of services that are only tapped. */
+  tapped: number;
   database: { kind: "postgres" | "pglite"; ready: boolean; problem?: string };
   spool: { problem?: string };
   shadow: { pid?: number; paused: boolean; problem?: string };
@@ -38,6 +41,7 @@ export interface Harness {
   readonly sides: Sides;
   readonly stages: StageBook;
   readonly live: Live;
+  readonly tap: Tap;
   /** The database, once it answers. Rejects with the reason while it does not. */
   database(): Promise<Database>;
   status(): Status;
@@ -64,16 +68,18 @@ export function openHarness(config: ResolvedConfig): Harness {
   const stages = openStageBook(config);
   const spool = openSpool({ folder: join(config.dataDir, "spool"), epoch });
   const live = openLive({ sides, stages, spool, epoch, ledger: openLedger(config.dataDir, epoch) });
+  const tap = openTap({ sides, stages, spool });
   const host =
     config.file === undefined ? inProcessHost(config) : childHost({ configFile: config.file });
-  const loops = startLoops({ config, stages, spool, host, epoch });
+  const loops = startLoops({ config, stages, spool, host });
   return {
     config,
     sides,
     stages,
     live,
+    tap,
     database: async () => (await loops.machinery()).db,
-    status: () => statusOf(config, live, spool, host, stages, loops),
+    status: () => statusOf(config, { live, tap }, spool, host, stages, loops),
     settle: loops.settle,
     async close() {
       await loops.close();
@@ -95,7 +101,6 @@ interface LoopParts {
   stages: StageBook;
   spool: Spool;
   host: ShadowHost;
-  epoch: string;
 }
 
 function startLoops(parts: LoopParts): Loops {
@@ -182,10 +187,10 @@ function inTurn(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-async function connect({ config, spool, host, epoch }: LoopParts): Promise<Machinery> {
+async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
   const db = await openDatabase(config);
   const worker = openShadowWorker(db, host, config);
-  return { db, shipper: openShipper({ db, spool, epoch }), drain: worker.drain };
+  return { db, shipper: openShipper({ db, spool }), drain: worker.drain };
 }
 
 /** Repeats `work` until stopped; a failure is told and tried again later. */
@@ -208,7 +213,7 @@ async function loop(
 
 function statusOf(
   config: ResolvedConfig,
-  live: Live,
+  { live, tap }: Pick<Harness, "live" | "tap">,
   spool: Spool,
   host: ShadowHost,
   stages: StageBook,
@@ -218,6 +223,7 @@ function statusOf(
   const pid = host.pid();
   return {
     ...live.counts(),
+    ...tap.counts(),
     database: {
       kind: config.databaseUrl === undefined ? "pglite" : "postgres",
       ready: problems.database === undefined,

@@ -10,6 +10,9 @@ export function renderMetrics(status: Status, books: Books | undefined): string 
     ...metric("twintrack_refused_total", "counter", "Triggers refused before any side ran.", [
       ["", status.refused],
     ]),
+    ...metric("twintrack_tapped_total", "counter", "Runs that tracers told this process.", [
+      ["", status.tapped],
+    ]),
     ...metric("twintrack_database_ready", "gauge", "1 when the database answers.", [
       ["", Number(status.database.ready)],
     ]),

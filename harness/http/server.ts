@@ -10,6 +10,7 @@ import { isBearer } from "./key.ts";
 import { addMcpRoute } from "./mcp.ts";
 import { renderMetrics } from "./metrics.ts";
 import { addReportRoutes } from "./report.ts";
+import { addTapRoute } from "./tap.ts";
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 
@@ -77,6 +78,7 @@ function buildApp(harness: Harness, secret: string, apiKey: string | undefined):
   if (apiKey) requireKey(app, apiKey);
   else requireLocalHost(app);
   addFlowRoutes(app, harness);
+  addTapRoute(app, harness);
   addReportRoutes(app, harness, secret);
   addMcpRoute(app, harness);
   addHealthRoutes(app, harness);

@@ -113,11 +113,11 @@ export async function insertRuns(query: Query, rows: readonly unknown[][]): Prom
   );
 }
 
-export async function recordGaps(db: Database, epoch: string, gaps: readonly Gap[]): Promise<void> {
+export async function recordGaps(db: Database, gaps: readonly Gap[]): Promise<void> {
   for (const gap of gaps) {
     await db.query(
       "insert into twintrack.gaps (epoch, from_seq, to_seq, cause) values ($1::uuid, $2, $3, $4) on conflict do nothing",
-      [epoch, gap.fromSeq, gap.toSeq, gap.cause],
+      [gap.epoch, gap.fromSeq, gap.toSeq, gap.cause],
     );
   }
 }

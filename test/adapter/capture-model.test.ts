@@ -218,7 +218,7 @@ test("a text model is captured and answered like a chat model", async () => {
 
   expect(live.modelCalls).toMatchObject([
     {
-      request: { model: "echo", messages: [{ role: "user", content: "hi" }] },
+      request: { model: "EchoLlm", messages: [{ role: "user", content: "hi" }] },
       outcome: { value: { content: "echo hi" } },
     },
   ]);

@@ -53,7 +53,7 @@ function append(spool: Spool, epoch: string, seq: number, more: Partial<FrameHea
 test("every frame becomes one trial, and a finished file is removed", async () => {
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
-  const shipper = openShipper({ db: fresh.db, spool, epoch });
+  const shipper = openShipper({ db: fresh.db, spool });
   for (let seq = 1; seq <= 250; seq++) append(spool, epoch, seq);
   expect(await shipper.ship()).toBe(250);
   expect(await shipper.ship()).toBe(0);
@@ -68,9 +68,9 @@ test("a process that dies between insert and removal ships again, and nothing co
   const spool = openSpool({ folder, epoch });
   append(spool, epoch, 1);
   append(spool, epoch, 2);
-  await openShipper({ db: fresh.db, spool, epoch }).ship();
+  await openShipper({ db: fresh.db, spool }).ship();
   // A new shipper knows nothing of what was shipped, like a new process.
-  expect(await openShipper({ db: fresh.db, spool, epoch }).ship()).toBe(0);
+  expect(await openShipper({ db: fresh.db, spool }).ship()).toBe(0);
   expect(await books(fresh.db)).toMatchObject({ answered: 2, open: 2 });
 });
 
@@ -80,7 +80,7 @@ test("a frame that the database refuses is a counted gap, and its neighbours pas
   append(spool, epoch, 1);
   append(spool, epoch, 2, { triggerId: "poison \u0000" });
   append(spool, epoch, 3);
-  expect(await openShipper({ db: fresh.db, spool, epoch }).ship()).toBe(2);
+  expect(await openShipper({ db: fresh.db, spool }).ship()).toBe(2);
   expect(await books(fresh.db)).toMatchObject({
     answered: 3,
     open: 2,
@@ -93,13 +93,13 @@ test("while the database is away nothing is lost, from disk or from memory", asy
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
   const away = openPostgres({ url: "postgres://nobody@127.0.0.1:1/none" });
-  const failing = openShipper({ db: away, spool, epoch });
+  const failing = openShipper({ db: away, spool });
   append(spool, epoch, 1);
   await expect(failing.ship()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   append(spool, epoch, 2);
   await expect(failing.ship()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await away.close();
-  expect(await openShipper({ db: fresh.db, spool, epoch }).ship()).toBe(2);
+  expect(await openShipper({ db: fresh.db, spool }).ship()).toBe(2);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -117,7 +117,7 @@ test("frames that waited in memory wait on when the database is away as well", a
       return fresh.db.transaction(work);
     }) as typeof fresh.db.transaction,
   };
-  const shipper = openShipper({ db, spool, epoch });
+  const shipper = openShipper({ db, spool });
   await expect(shipper.ship()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   isAway = false;
   expect(await shipper.ship()).toBe(1);
@@ -137,7 +137,7 @@ test("more frames than one statement can take come out of memory, each once", as
   const spool = openSpool({ folder: "/dev/null/spool", epoch });
   for (let seq = 1; seq <= 6_000; seq++) append(spool, epoch, seq);
   expect(spool.problem()).toBeDefined();
-  const shipper = openShipper({ db: fresh.db, spool, epoch });
+  const shipper = openShipper({ db: fresh.db, spool });
   expect(await shipper.ship()).toBe(6_000);
   expect(await shipper.ship()).toBe(0);
   expect(await books(fresh.db)).toMatchObject({ answered: 6_000, open: 6_000, unexplained: 0 });
@@ -147,7 +147,7 @@ test("memory stays bounded while the store is away as well; what it gave up is c
   const epoch = randomUUID();
   const spool = openSpool({ folder: "/dev/null/spool", epoch, memoryBytes: 4_000 });
   const { proxy, db, close } = await proxied();
-  const shipper = openShipper({ db, spool, epoch });
+  const shipper = openShipper({ db, spool });
   for (let seq = 1; seq <= 100; seq++) {
     append(spool, epoch, seq);
     if (seq % 10 === 0) await expect(shipper.ship()).rejects.toThrow(/does not answer/);
@@ -174,7 +174,7 @@ test("two processes that adopt the file of a dead one ship it once and remove it
   left.rotate();
   renameSync(join(folder, String(name)), join(folder, `${dead}-${before}-000001.spool`));
   const shippers = [randomUUID(), randomUUID()].map((epoch) =>
-    openShipper({ db: fresh.db, spool: openSpool({ folder, epoch }), epoch }),
+    openShipper({ db: fresh.db, spool: openSpool({ folder, epoch }) }),
   );
   const shipped = await Promise.all(shippers.map((shipper) => shipper.ship()));
   expect(shipped.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(150);
@@ -190,7 +190,7 @@ test("a torn file is shipped up to the tear and kept aside for whoever wants to 
   const path = join(folder, String(readdirSync(folder)[0]));
   spool.rotate();
   truncateSync(path, statSync(path).size - 1);
-  expect(await openShipper({ db: fresh.db, spool, epoch }).ship()).toBe(1);
+  expect(await openShipper({ db: fresh.db, spool }).ship()).toBe(1);
   expect(readdirSync(folder)).toEqual([expect.stringMatching(/\.spool\.torn$/)]);
 });
 
@@ -199,7 +199,7 @@ test("a connection that is reset in the middle of a statement loses nothing and 
   const spool = openSpool({ folder, epoch });
   const { proxy, db, close } = await proxied();
   await proxy.open();
-  const shipper = openShipper({ db, spool, epoch });
+  const shipper = openShipper({ db, spool });
   for (let seq = 1; seq <= 2_000; seq++) append(spool, epoch, seq);
   const shipping = shipper.ship();
   await vi.waitFor(() => expect(proxy.passed()).toBeGreaterThan(0), { interval: 1 });

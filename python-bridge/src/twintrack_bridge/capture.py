@@ -95,6 +95,15 @@ def observed(tool: Tool, observer: Observer) -> Tool:
     return twin
 
 
+_watcher: Observer | None = None
+
+
+def watch(observer: Observer) -> None:
+    """Let `observer` see the tool calls of this process that belong to no recorded run."""
+    global _watcher
+    _watcher = observer
+
+
 @functools.cache
 def install() -> None:
     """Patch `BaseTool.run` and `arun`, once per process."""
@@ -120,5 +129,5 @@ def _for_current_run(tool: Tool) -> Tool:
         return tool
     if current is None:
         RECORDED_RUNS.refuse_strangers(tool)
-        return tool
+        return tool if _watcher is None else observed(tool, _watcher)
     return observed(tool, current)

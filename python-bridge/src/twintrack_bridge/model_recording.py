@@ -215,7 +215,7 @@ def _name(model: Any) -> str:
         name = getattr(model, field, None)
         if isinstance(name, str) and name:
             return name
-    return str(getattr(model, "_llm_type", "unknown"))
+    return type(model).__name__
 
 
 def _params(seen: Seen) -> dict[str, Any]:

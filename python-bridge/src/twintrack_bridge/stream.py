@@ -23,7 +23,7 @@ async def stream(chain: Any, value: Any, hand: Hand) -> Any:
         getattr(chain, "prep_inputs", None)
     ):
         return await _stream_executor(chain, value, hand)
-    return _finished(await _joined(chain.astream(value), hand))
+    return finished(await _joined(chain.astream(value), hand))
 
 
 async def _joined(chunks: AsyncIterator[Any], hand: Hand) -> Any:
@@ -79,9 +79,9 @@ async def _stream_function(function: Any, value: Any, hand: Hand) -> Any:
     else:
         returned = await asyncio.to_thread(function, value)
     if inspect.isasyncgen(returned):
-        return _finished(await _joined(returned, hand))
+        return finished(await _joined(returned, hand))
     if inspect.isgenerator(returned):
-        return _finished(await _joined(_in_thread(returned), hand))
+        return finished(await _joined(_in_thread(returned), hand))
     if inspect.isawaitable(returned):
         returned = await returned
     await hand(returned)
@@ -97,12 +97,12 @@ async def _in_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
         yield item
 
 
-def _finished(value: Any) -> Any:
+def finished(value: Any) -> Any:
     """Joined message chunks as the messages that `ainvoke` gives, and plain containers."""
     if isinstance(value, dict):
-        return {key: _finished(item) for key, item in value.items()}
+        return {key: finished(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finished(item) for item in value]
+        return [finished(item) for item in value]
     if type(value).__name__.endswith("MessageChunk"):
         from langchain_core.messages import message_chunk_to_message
 

@@ -327,7 +327,7 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     await seen({});
     await fresh.db.query("update twintrack.trials set epoch = $1::uuid", [randomUUID()]);
     const known = randomUUID();
-    await recordGaps(fresh.db, known, [{ fromSeq: 1, toSeq: 2, cause: "rejected" }]);
+    await recordGaps(fresh.db, [{ epoch: known, fromSeq: 1, toSeq: 2, cause: "rejected" }]);
     // Everything before the first trial of this epoch is missing as well: its numbers start at 1.
     expect((await rows()).lost).toBe(first - 1 + 3 + 2);
   });

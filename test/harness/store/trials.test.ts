@@ -148,7 +148,7 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     const epoch = randomUUID();
     await ingest(db, [frame(epoch, 1), frame(epoch, 4)]);
     expect(await books(db)).toMatchObject({ answered: 4, unexplained: 2 });
-    await recordGaps(db, epoch, [{ fromSeq: 2, toSeq: 3, cause: "spool full" }]);
+    await recordGaps(db, [{ epoch, fromSeq: 2, toSeq: 3, cause: "spool full" }]);
     expect(await books(db)).toMatchObject({
       answered: 4,
       unexplained: 0,

@@ -1,0 +1,55 @@
+/** A tool's arguments and results, in the form in which they are recorded. */
+import type { JsonValue } from "../core/json.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { rawJson } from "./content.ts";
+import type { InterceptedCall } from "./context.ts";
+import { canonicalArgs, contractOf, validateArgs } from "./contract.ts";
+import type { ToolObject } from "./shape.ts";
+import type { Contract } from "./tool-server.ts";
+
+type CalledTool = Pick<InterceptedCall, "tool" | "parsed" | "raw">;
+
+/** A tool message with `status: "error"` is a failure in the tool's own words. */
+export function reportedError(raw: unknown): Outcome | undefined {
+  const message = raw as { tool_call_id?: unknown; status?: unknown; content?: unknown } | null;
+  if (typeof message?.tool_call_id !== "string" || message.status !== "error") return undefined;
+  return { status: "threw", error: { name: "ToolError", message: String(message.content) } };
+}
+
+export function recordable(raw: unknown): { value: JsonValue; lossy: boolean } {
+  try {
+    return rawJson(raw);
+  } catch {
+    return { value: null, lossy: true }; // A cycle: it cannot be recorded, the run goes on.
+  }
+}
+
+/**
+ * The parsed arguments, as the tool's schema describes them. Where parsing left that form (a Date,
+ * a string tool's bare text), the arguments that came in: the other side can only send those.
+ */
+export function recordedArgs({ tool, parsed, raw }: CalledTool): JsonValue {
+  const { value, lossy } = recordable(parsed ?? {});
+  const contract = contractOfKnown(tool);
+  if (!contract) return lossy ? recordable(raw).value : value;
+  const fits = !lossy && validateArgs(contract, value).length === 0;
+  return canonicalArgs(contract, fits ? value : recordable(raw).value);
+}
+
+const contracts = new WeakMap<ToolObject, Contract | null>();
+
+function contractOfKnown(tool: ToolObject): Contract | null {
+  const known = contracts.get(tool);
+  if (known !== undefined) return known;
+  const contract = contractOrNull(tool);
+  contracts.set(tool, contract);
+  return contract;
+}
+
+function contractOrNull(tool: ToolObject): Contract | null {
+  try {
+    return contractOf(tool);
+  } catch {
+    return null; // It cannot be listed; it can still be called and recorded.
+  }
+}
