@@ -5,21 +5,22 @@ Nothing is imported before it is needed: what a user waits for at the start is t
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from .engine import Engine
 from .errors import TargetInvalid
-from .loading import load_object
+from .options import Options
 from .outbox import Outbox
 from .server import Offer, Server
-from .wire import MAX_FRAME_BYTES, divert_descriptors, read_frames
+from .target import forget, load_object
+from .wire import divert_descriptors, read_frames
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import NoReturn
 
 #: After stdin has ended: for running tasks, for queued answers, and in all, whatever happens.
 _CANCEL_S = 0.5
@@ -32,12 +33,10 @@ _EXIT_LANGCHAIN_MISSING = 3
 #: Deep but legal values need more frames than Python allows by default.
 _RECURSION_LIMIT = 10_000
 
-_MAX_RESULT_BYTES = 16 * 1024 * 1024
-
 
 def main() -> NoReturn:
     """Run the bridge; never returns."""
-    options = _options(sys.argv[1:])
+    options = Options(sys.argv[1:])
     private_in, private_out = divert_descriptors()
     sys.setrecursionlimit(_RECURSION_LIMIT)
     try:
@@ -58,34 +57,7 @@ def main() -> NoReturn:
     _end(engine, server, outbox)
 
 
-def _options(arguments: Sequence[str]) -> Any:
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        prog="python -m twintrack_bridge",
-        description="Serve LangChain tools, and optionally a chain, over MCP on stdio. "
-        "SIGHUP loads the tools again.",
-    )
-    parser.add_argument("tools", nargs="*", metavar="package.module:attribute")
-    parser.add_argument("--chain", metavar="package.module:attribute")
-    parser.add_argument(
-        "--inject",
-        metavar="package.module:attribute",
-        help="gives injected arguments: a mapping by name, or a function of tool and argument",
-    )
-    parser.add_argument("--threads", type=int, default=32, help="for sync tools (default 32)")
-    parser.add_argument("--max-frame-bytes", type=int, default=MAX_FRAME_BYTES)
-    parser.add_argument("--max-result-bytes", type=int, default=_MAX_RESULT_BYTES)
-    options = parser.parse_args(arguments)
-    if not options.tools and not options.chain:
-        parser.error("name at least one package.module:attribute, or --chain")
-    for name in ("threads", "max_frame_bytes", "max_result_bytes"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
-    return options
-
-
-def _load(options: Any) -> Offer:
+def _load(options: Options) -> Offer:
     """Import what the options name.
 
     Raises:
@@ -95,7 +67,7 @@ def _load(options: Any) -> Offer:
     if not options.tools:
         return Offer(chain=chain)
     try:
-        import_module("langchain_core.tools")
+        importlib.import_module("langchain_core.tools")
     except ImportError as error:
         _give_up(_EXIT_LANGCHAIN_MISSING, f"langchain-core is not in {sys.executable}: {error}")
     from .binding import Binding
@@ -107,7 +79,7 @@ def _load(options: Any) -> Offer:
     return Offer(chain=chain, tools=tools, unsupported=unsupported, binding=binding)
 
 
-def _listen_for_reload(server: Server, options: Any) -> None:
+def _listen_for_reload(server: Server, options: Options) -> None:
     import signal
 
     if hasattr(signal, "SIGHUP") and options.tools:
@@ -118,9 +90,7 @@ def _listen_for_reload(server: Server, options: Any) -> None:
         )
 
 
-def _reload(server: Server, options: Any) -> None:
-    from .loading import forget
-
+def _reload(server: Server, options: Options) -> None:
     try:
         forget([*options.tools, *filter(None, (options.chain, options.inject))])
         server.replace(_load(options))

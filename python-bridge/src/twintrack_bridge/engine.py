@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
 

@@ -6,7 +6,9 @@ is a JSON-RPC error. The codes are those of `core/error.ts`.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # Not from typing: its import is a quarter of a bare start.
+if TYPE_CHECKING:
+    from typing import Any
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600

@@ -7,15 +7,19 @@ decides to kill the process has to know the difference, so an id is settled only
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeGuard
 
-from .pool import Work
-from .value import JsonValue
+from .work import Work
 
-RequestId = int | str
-Refusal = Literal["taken", "full"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal, TypeGuard
+
+    from .value import JsonValue
+
+    RequestId = int | str
+    Refusal = Literal["taken", "full"]
 
 _MOST = 4096
 

@@ -14,7 +14,9 @@ import stat
 import threading
 from collections import deque
 
-from .value import JsonObject
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .value import JsonObject
 
 #: Bytes that may wait for the reader before everybody else waits too.
 ROOM_BYTES = 4 * 1024 * 1024

@@ -1,43 +1,14 @@
-"""Threads for sync tools, and the knowledge of which request still has one.
-
-Cancelling a request ends its task at once, but a thread runs to its end. Whoever decides to kill
-the process has to know the difference.
-"""
+"""Threads for sync tools, and for which request each of them works."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from .work import WORK
+
 T = TypeVar("T")
-
-
-class Work:
-    """Counts what one request has running; calls `on_done` once, when all of it has ended."""
-
-    def __init__(self, on_done: Callable[[], None]) -> None:
-        self._lock = threading.Lock()
-        self._running = 1  # The request's own task.
-        self._on_done = on_done
-
-    def begin(self) -> None:
-        """One more thread works for the request."""
-        with self._lock:
-            self._running += 1
-
-    def end(self, _: object = None) -> None:
-        """The task or a thread has ended."""
-        with self._lock:
-            self._running -= 1
-            done = self._running == 0
-        if done:
-            self._on_done()
-
-
-WORK: ContextVar[Work | None] = ContextVar("twintrack_work", default=None)
 
 
 class Pool(ThreadPoolExecutor):

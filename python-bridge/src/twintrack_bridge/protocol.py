@@ -10,7 +10,10 @@ import sys
 
 from . import __version__
 from .errors import INVALID_PARAMS, UNSUPPORTED_PROTOCOL_VERSION, RequestError
-from .value import JsonObject, JsonValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .value import JsonObject, JsonValue
 
 MODERN_VERSIONS = ("2026-07-28",)
 LEGACY_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")

@@ -7,9 +7,6 @@ tool runs in a thread of the pool, which also writes the answer; the rest runs o
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from .errors import (
     INTERNAL_ERROR,
@@ -21,18 +18,25 @@ from .errors import (
     RequestError,
     message_of,
 )
-from .flight import FULL, Flights, Request, RequestId
+from .flight import FULL, Flights
 from .outbox import Outbox, encode
-from .pool import WORK
 from .protocol import discovered, initialized, is_modern, legacy, meta_of, modern, page, trace_of
-from .value import JsonObject, JsonValue
 from .wire import Frame, Oversize, TooDeep, decode, id_in
+from .work import WORK
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any
+
     from .binding import Binding
     from .contract import Bridged
     from .engine import Engine
+    from .flight import Request, RequestId
     from .loading import Unsupported
+    from .value import JsonObject, JsonValue
+
+    Shape = Callable[[JsonObject], JsonObject]
 
 INJECT_META_KEY = "twintrack/inject"
 
@@ -272,6 +276,8 @@ class Server:
 
     def _failed(self, request: Request, error: BaseException) -> None:
         if not isinstance(error, RequestError):
+            import traceback
+
             traceback.print_exception(error, file=sys.stderr)
             error = RequestError(INTERNAL_ERROR, f"bridge: {message_of(error)}")
         if self._flights.answer(request):
@@ -303,9 +309,6 @@ class Server:
         if error.data is not None:
             body["data"] = error.data
         self._outbox.send(encode({"jsonrpc": "2.0", "id": request_id, "error": body}))
-
-
-Shape = Callable[[JsonObject], JsonObject]
 
 
 def _shaped(method: str, is_stateless: bool) -> Shape:

@@ -17,14 +17,13 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from .wire import MAX_DEPTH
+
 JsonValue = Any
 JsonObject = dict[str, Any]
 
 #: The largest integer that JavaScript holds exactly.
 MAX_SAFE_INTEGER = 2**53 - 1
-
-#: The same cap as `core/json.ts`.
-MAX_DEPTH = 512
 
 
 class Converted(NamedTuple):

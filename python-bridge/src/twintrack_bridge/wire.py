@@ -11,29 +11,40 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from .value import MAX_DEPTH, JsonValue
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .value import JsonValue
 
 #: Bytes. A longer frame is dropped and answered with an error.
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 
+#: The deepest message that is read; values that go out are cut there too.
+MAX_DEPTH = 512
+
 _READ_BYTES = 1 << 16
-_ID_IN_PREFIX = re.compile(rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,128}")')
+_ID_IN_PREFIX = rb'"id"\s*:\s*(-?\d{1,18}|"(?:[^"\\]|\\.){0,128}")'
 _PREFIX_BYTES = 256
 
 
-class Frame(NamedTuple):
+class Frame:
     """The bytes of one line."""
 
-    data: bytes
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
-class Oversize(NamedTuple):
+class Oversize:
     """A dropped line; `request_id` when its first bytes tell it."""
 
-    request_id: JsonValue
+    __slots__ = ("request_id",)
+
+    def __init__(self, request_id: JsonValue) -> None:
+        self.request_id = request_id
 
 
 def divert_descriptors() -> tuple[int, int]:
@@ -89,7 +100,7 @@ class FrameSplitter:
 
 def id_in(data: bytes) -> JsonValue:
     """The id of a request that could not be read, when its first bytes tell it."""
-    found = _ID_IN_PREFIX.search(data[:_PREFIX_BYTES])
+    found = re.search(_ID_IN_PREFIX, data[:_PREFIX_BYTES])
     return json.loads(found.group(1)) if found else None
 
 
