@@ -12,6 +12,7 @@ checked against the contract, and a broken one takes LangChain's way of a broken
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from inspect import isasyncgen, isawaitable, isgenerator
-from typing import Any
+from typing import Any, get_type_hints
 
 from .binding import Binding, Host, injected_values
 from .capture import CURRENT, Unobserved, observed
@@ -214,14 +215,13 @@ def _prepare(bridged: Bridged, call: Call, get_loop: Loop) -> _Running | JsonObj
     if sent := sorted(call.args.keys() & refused_names(tool)):
         refusal = f"Argument {', '.join(sent)} is filled by the host and may not be sent"
         return failure(tool, ValueError(refusal), running.started)
-    args = call.args
-    if synthetic := args.keys() & synthetic_names(tool):
-        args = {name: value for name, value in args.items() if name not in synthetic}
+    synthetic = _synthetic_names(ById(tool))
+    args = {name: value for name, value in call.args.items() if name not in synthetic}
     running.envelope = {
         "type": "tool_call",
         "id": call_id,
         "name": tool.name,
-        "args": {**args, **injected},
+        "args": args | injected,
     }
     return running
 
@@ -231,11 +231,27 @@ def _twin(key: ById) -> Tool:
     """The tool with its body observed and its arguments checked; made once."""
     tool = key.tool
     twin = observed(tool, _ToRunning())
+    for method in (twin._run, twin._arun):
+        _read_once(method)
     if isinstance(tool.args_schema, dict) or (
         tool.args_schema is None and not is_single_input(tool)
     ):
         object.__setattr__(twin, "_parse_input", _checked(tool, twin._parse_input))
     return twin
+
+
+def _read_once(method: Any) -> None:
+    """LangChain reads signature and annotations of the body at each call: let it find them read."""
+    try:
+        signature, hints = inspect.signature(method), get_type_hints(method)
+    except Exception:
+        return  # Then LangChain cannot read them either, and goes without.
+    method.__signature__, method.__annotations__ = signature, hints
+
+
+@lru_cache(maxsize=512)
+def _synthetic_names(key: ById) -> frozenset[str]:
+    return synthetic_names(key.tool)
 
 
 def _checked(tool: Tool, parse: Callable[..., Any]) -> Callable[..., Any]:
