@@ -48,6 +48,10 @@ export const ERROR_CODES = {
   READ_UNRECORDED: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A shadow run asked a model what was not recorded, and live models are not allowed. */
   MODEL_UNRECORDED: { httpStatus: 409, exitCode: 6, retryable: false },
+  /** The flow asks a model that the configuration does not name. */
+  MODEL_UNKNOWN: { httpStatus: 500, exitCode: 2, retryable: false },
+  /** The model's service refused the request, failed, or did not speak its protocol. */
+  MODEL_FAILED: { httpStatus: 502, exitCode: 5, retryable: true },
   /** A write was granted and its result is unknown; it is never repeated by itself. */
   EFFECT_UNKNOWN: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A recorded value lost information when it became JSON, so it cannot stand in for the original. */

@@ -5,6 +5,7 @@
  * drawn, hashed and run in parallel, and the compiler rejects a step that is read but not needed,
  * an unknown or duplicate step, and an output that may be undefined (`when`, `onError: "continue"`).
  */
+import type { Prompt } from "./ask.ts";
 import { TwintrackError } from "./error.ts";
 import { canonicalText, digest, type JsonValue } from "./json.ts";
 import { jsonSchemaOf, type Schema } from "./schema.ts";
@@ -51,6 +52,7 @@ interface RunStep<Context, Output, Needs> extends StepPolicy<Needs> {
   output?: Schema<Output>;
   tool?: never;
   args?: never;
+  model?: never;
 }
 
 interface ToolStep<Context, Output, Needs> extends StepPolicy<Needs> {
@@ -58,11 +60,24 @@ interface ToolStep<Context, Output, Needs> extends StepPolicy<Needs> {
   args: (context: Context) => unknown;
   output: Schema<Output>;
   run?: never;
+  model?: never;
+}
+
+interface ModelStep<Context, Output, Needs> extends StepPolicy<Needs> {
+  /** One of the configuration's models. */
+  model: string;
+  prompt: (context: Context) => Prompt;
+  /** What the answer is parsed to; a schema of texts takes the answer as it is. */
+  output: Schema<Output>;
+  run?: never;
+  tool?: never;
+  args?: never;
 }
 
 type StepOf<Context, Output, Needs> =
   | RunStep<Context, Output, Needs>
-  | ToolStep<Context, Output, Needs>;
+  | ToolStep<Context, Output, Needs>
+  | ModelStep<Context, Output, Needs>;
 
 type Context<Input, Outputs, Needs extends readonly PropertyKey[]> = { input: Input } & {
   [Name in keyof Outputs as Name extends Needs[number] ? Name : never]: Outputs[Name];
@@ -78,7 +93,8 @@ export interface Step {
   readonly needs: readonly string[];
   readonly action:
     | { kind: "run"; run: (context: object, tools: StepTools) => unknown }
-    | { kind: "tool"; tool: string; args: (context: object) => unknown };
+    | { kind: "tool"; tool: string; args: (context: object) => unknown }
+    | { kind: "model"; model: string; prompt: (context: object) => Prompt };
   readonly output: Schema | undefined;
   readonly when: ((context: object) => boolean) | undefined;
   readonly retries: number;
@@ -182,6 +198,8 @@ type Definition = Partial<Omit<Step, "action">> & {
   run?: (context: object, tools: StepTools) => unknown;
   tool?: string;
   args?: (context: object) => unknown;
+  model?: string;
+  prompt?: (context: object) => Prompt;
 };
 
 function stepNode(
@@ -213,11 +231,17 @@ function stepNode(
 }
 
 function actionOf(flowName: string, name: string, step: Definition): Step["action"] {
-  if (step.run && step.tool === undefined) return { kind: "run", run: step.run };
-  if (step.tool !== undefined && step.args && !step.run) {
-    return { kind: "tool", tool: step.tool, args: step.args };
+  const { run, tool, args, model, prompt } = step;
+  const kinds = [run, tool, model].filter((kind) => kind !== undefined);
+  if (kinds.length === 1) {
+    if (run) return { kind: "run", run };
+    if (tool !== undefined && args) return { kind: "tool", tool, args };
+    if (model !== undefined && prompt) return { kind: "model", model, prompt };
   }
-  throw invalid(flowName, `step "${name}" must have either "run", or "tool" with "args"`);
+  throw invalid(
+    flowName,
+    `step "${name}" must have one of "run", "tool" with "args", and "model" with "prompt"`,
+  );
 }
 
 function invalid(flowName: string, problem: string): TwintrackError {
@@ -245,6 +269,7 @@ function stepShape(step: Step): JsonValue {
     needs: [...step.needs],
     kind: step.action.kind,
     tool: step.action.kind === "tool" ? step.action.tool : null,
+    model: step.action.kind === "model" ? step.action.model : null,
     output: step.output ? jsonSchemaOf(step.output) : null,
     conditional: step.when !== undefined,
     retries: step.retries,

@@ -1,11 +1,17 @@
 /** A flow's static graph: to draw, to diff, to name the steps of. */
-import type { Flow } from "./flow.ts";
+import type { Flow, Step } from "./flow.ts";
 
 export interface FlowGraph {
   flow: string;
   version: string;
   hash: string;
-  nodes: { name: string; kind: "run" | "tool"; tool?: string; optional: boolean }[];
+  nodes: {
+    name: string;
+    kind: Step["action"]["kind"];
+    tool?: string;
+    model?: string;
+    optional: boolean;
+  }[];
   edges: { from: string; to: string }[];
 }
 
@@ -18,6 +24,7 @@ export function graph(flow: Flow): FlowGraph {
       name: step.name,
       kind: step.action.kind,
       ...(step.action.kind === "tool" ? { tool: step.action.tool } : {}),
+      ...(step.action.kind === "model" ? { model: step.action.model } : {}),
       optional: step.when !== undefined || step.onError === "continue",
     })),
     edges: flow.steps.flatMap((step) => step.needs.map((from) => ({ from, to: step.name }))),

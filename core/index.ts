@@ -9,6 +9,15 @@ export { type FlowGraph, graph } from "./graph.ts";
 export type { RunEvent, RunStore } from "./history.ts";
 export { canonicalText, type JsonValue, toJson } from "./json.ts";
 export { idempotencyKey, type Ledger, memoryLedger, type ToolCall } from "./ledger.ts";
+export type {
+  ModelAnswer,
+  ModelCall,
+  ModelMessage,
+  ModelPort,
+  ModelQuestion,
+  ModelRequest,
+  ModelResponse,
+} from "./model.ts";
 export type { Outcome, SerializedError } from "./outcome.ts";
 export { type RunOptions, type RunResult, replay, runFlow } from "./run.ts";
 export type { Schema } from "./schema.ts";

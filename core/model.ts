@@ -4,7 +4,7 @@
  * Two requests that ask the same are equal here: ids that a provider drew are numbered in order of
  * appearance, and whether the answer was streamed is not part of the question.
  */
-import { canonicalText, type JsonObject, type JsonValue } from "./json.ts";
+import { canonicalText, isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
 
 export interface ModelToolCall {
@@ -93,4 +93,37 @@ export function modelBook(recording: readonly ModelCall[]): ModelBook {
 export function sharingOf(calls: readonly ModelCall[]): ModelSharing | undefined {
   if (calls.length === 0) return undefined;
   return calls.every(({ served }) => served === "recorded") ? "shared" : "independent";
+}
+
+/** What a step asks; the port adds which model answers, and with which parameters. */
+export interface ModelQuestion {
+  messages: ModelMessage[];
+  /** JSON Schema of the answer, for a structured one; absent for text. */
+  schema?: JsonObject;
+}
+
+export interface ModelAnswer {
+  response: ModelResponse;
+  served: "live" | "recorded";
+}
+
+/** The port through which a flow asks models, by the names that the flow gives them. */
+export interface ModelPort {
+  /**
+   * The request as it would go out: what is recorded, and what another run's record is searched for.
+   *
+   * @throws {TwintrackError} `MODEL_UNKNOWN` listing the models there are.
+   */
+  requestOf(name: string, question: ModelQuestion): ModelRequest;
+  /** @throws {TwintrackError} `MODEL_FAILED`, `MODEL_UNRECORDED`, `TIMEOUT`. */
+  ask(name: string, request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer>;
+}
+
+/** All text of an answer; blocks of other kinds have none. */
+export function answerText({ content }: ModelResponse): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return content
+    .map((block) => (isJsonObject(block) && typeof block.text === "string" ? block.text : ""))
+    .join("");
 }

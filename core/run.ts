@@ -4,7 +4,8 @@
  * A step starts as soon as the steps it needs have ended. What the history already says of a step
  * is taken from it, so the same function resumes a run after a crash and replays a finished one.
  */
-import { argsOf, type CallContext } from "./call.ts";
+import { type AskContext, noModels } from "./ask.ts";
+import type { CallContext } from "./call.ts";
 import { type Engine, inProcessEngine } from "./engine.ts";
 import { isTwintrackError, TwintrackError } from "./error.ts";
 import type { Flow, Step } from "./flow.ts";
@@ -17,9 +18,11 @@ import {
   type StepEnd,
   type StepPast,
 } from "./history.ts";
-import { canonicalText, toJson } from "./json.ts";
+import { toJson } from "./json.ts";
 import { type Ledger, memoryLedger, occurrenceCounter, type ToolCall } from "./ledger.ts";
+import type { ModelCall, ModelPort } from "./model.ts";
 import { type Outcome, type SerializedError, serializeError } from "./outcome.ts";
+import { pastEnd, visible } from "./past.ts";
 import { validate } from "./schema.ts";
 import { attemptStep, attemptsOf } from "./step.ts";
 import type { ToolPort } from "./tool.ts";
@@ -27,6 +30,8 @@ import type { Side } from "./trigger.ts";
 
 export interface RunOptions {
   tools: ToolPort;
+  /** For flows with model steps. */
+  models?: ModelPort;
   /** Where the history rests; without one it is only in the result. */
   store?: RunStore;
   /** Grants writes; the default lives as long as this run. */
@@ -45,6 +50,7 @@ export interface RunResult {
   outcome: Outcome;
   history: RunEvent[];
   calls: ToolCall[];
+  modelCalls: ModelCall[];
   durationMs: number;
 }
 
@@ -52,7 +58,7 @@ export interface RunResult {
 export interface Run {
   readonly flow: Flow;
   readonly engine: Engine;
-  readonly context: CallContext;
+  readonly context: CallContext & AskContext;
   readonly past: ReadonlyMap<string, StepPast>;
   readonly mode: "run" | "replay";
   /** Aborted when a step halts the run, or by the caller. */
@@ -132,6 +138,7 @@ async function execute(
     outcome,
     history: start.events,
     calls: run.context.calls,
+    modelCalls: run.context.modelCalls,
     durationMs: engine.monotonicMs() - startedMs,
   };
 }
@@ -167,6 +174,8 @@ function newRun(flow: Flow, options: RunOptions, start: Start, elapsedMs: () => 
       identity,
       nextOccurrence: occurrenceCounter(),
       calls: [],
+      models: options.models ?? noModels,
+      modelCalls: [],
       elapsedMs,
     },
     record(event) {
@@ -282,19 +291,4 @@ async function runStep(run: Run, step: Step): Promise<Ended> {
     return { step: step.name, end: { kind: "absent" } };
   }
   return { step: step.name, end: await attemptStep(run, step, context, past?.attempts ?? 0) };
-}
-
-/** A tool step must still ask for what the history says it asked. */
-function pastEnd(run: Run, step: Step, past: StepPast, end: StepEnd): StepEnd {
-  if (step.action.kind !== "tool" || past.args === undefined) return end;
-  const args = argsOf(run.context.tools, step.action.tool, step.action.args(visible(run, step)));
-  if (canonicalText(args) === canonicalText(past.args)) return end;
-  const problem = `it would now call ${step.action.tool} with ${canonicalText(args)}, not ${canonicalText(past.args)}`;
-  return { kind: "halted", error: serializeError(mismatch(run.flow.name, step.name, problem)) };
-}
-
-function visible(run: Run, step: Step): { [name: string]: unknown } {
-  const context: { [name: string]: unknown } = { input: run.outputs.input };
-  for (const need of step.needs) context[need] = run.outputs[need];
-  return context;
 }

@@ -1,4 +1,5 @@
 /** One step: its attempts, backoff, time limit and error policy. */
+import { askedFor, askModel, questionOf } from "./ask.ts";
 import { argsOf, callTool } from "./call.ts";
 import { isTwintrackError, TwintrackError } from "./error.ts";
 import type { Step } from "./flow.ts";
@@ -62,6 +63,8 @@ const FINAL: readonly string[] = [
   "EFFECT_REFUSED",
   "EFFECT_UNKNOWN",
   "READ_UNRECORDED",
+  "MODEL_UNRECORDED",
+  "MODEL_UNKNOWN",
   "TOOL_UNKNOWN",
   "CANCELLED",
 ];
@@ -141,13 +144,25 @@ async function withinLimit<T>(
 
 async function act(attempt: Attempt, signal: AbortSignal): Promise<JsonValue | undefined> {
   const { step } = attempt;
-  const produced = await (step.action.kind === "tool"
-    ? callStepTool(attempt, step.action, signal)
-    : runCode(attempt, step.action, signal));
+  const produced = await perform(attempt, signal);
   const checked = step.output
     ? await validate(step.output, produced, `Output of step "${step.name}"`, "OUTPUT_INVALID")
     : produced;
   return checked === undefined ? undefined : toJson(checked).value;
+}
+
+function perform(attempt: Attempt, signal: AbortSignal): Promise<unknown> {
+  const { action } = attempt.step;
+  switch (action.kind) {
+    case "run":
+      return runCode(attempt, action, signal);
+    case "tool":
+      return callStepTool(attempt, action, signal);
+    case "model":
+      return askStepModel(attempt, action, signal);
+    default:
+      return action satisfies never;
+  }
 }
 
 async function runCode(
@@ -169,4 +184,15 @@ async function callStepTool(
   await run.record({ type: "step_started", step: step.name, attempt: number, args });
   const { timeoutMs } = step;
   return callTool(run.context, { step: step.name, tool: action.tool, args, signal, timeoutMs });
+}
+
+async function askStepModel(
+  { run, step, context, number }: Attempt,
+  action: Extract<Step["action"], { kind: "model" }>,
+  signal: AbortSignal,
+): Promise<JsonValue> {
+  const question = questionOf(action.prompt(context), step.output);
+  const args = askedFor(action.model, question);
+  await run.record({ type: "step_started", step: step.name, attempt: number, args });
+  return askModel(run.context, action.model, question, signal);
 }

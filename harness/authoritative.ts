@@ -101,6 +101,7 @@ async function runCandidate(
   const limit = AbortSignal.timeout(timeoutMs);
   const result = await runFlow(flow, trigger.input, {
     tools,
+    models: sides.models,
     ledger,
     triggerId: trigger.id,
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
@@ -108,6 +109,6 @@ async function runCandidate(
   const outcome: Outcome = limit.aborted
     ? { status: "timed_out", afterMs: timeoutMs }
     : result.outcome;
-  const { calls, history, durationMs } = result;
-  return { outcome, lossy: false, calls, modelCalls: [], history, durationMs };
+  const { calls, modelCalls, history, durationMs } = result;
+  return { outcome, lossy: false, calls, modelCalls, history, durationMs };
 }

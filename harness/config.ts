@@ -4,7 +4,7 @@
  * Precedence: command line flag, `TWINTRACK_*` environment, config file, default. Secrets may come
  * from a file (`TWINTRACK_DATABASE_URL_FILE`). No `.env` is read.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
@@ -16,6 +16,10 @@ import type { JsonValue } from "../core/json.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Stage } from "../core/trigger.ts";
 import type { Policy } from "./gate.ts";
+import type { ModelClient } from "./model/client.ts";
+import { secretOf } from "./secret.ts";
+
+export { openaiModel } from "./model/openai.ts";
 
 /** A Python object, `package.module:attribute`, loaded in the user's own interpreter. */
 export interface PythonSource {
@@ -95,6 +99,8 @@ export interface FlowConfig {
      * measures), or answered from the first run's record and refused otherwise (`recorded`).
      */
     models?: "recorded" | "live";
+    /** Questions of the candidate that go to a model because the other side did not ask them. Default 1,000. */
+    modelCallsPerDay?: number;
   };
   noise?: {
     /** Share of compared triggers on which legacy runs a second time, in [0, 1]. Default 0. */
@@ -114,6 +120,8 @@ export interface TwintrackConfig {
   /** Spool, embedded database and stage snapshot. Default `.twintrack` beside the config file. */
   dataDir?: string;
   tools?: Record<string, ToolSource>;
+  /** What flows ask in their model steps, for example `{ default: openaiModel({ model: "…" }) }`. */
+  models?: Record<string, ModelClient>;
   flows: Record<string, FlowConfig>;
 }
 
@@ -125,6 +133,7 @@ export interface ResolvedConfig {
   dataDir: string;
   databaseUrl: string | undefined;
   tools: Record<string, ToolSource>;
+  models: Record<string, ModelClient>;
   flows: Record<string, FlowConfig>;
 }
 
@@ -151,6 +160,10 @@ const anyFunction = z.custom<object>((value) => typeof value === "function", "mu
 const anyObject = z.custom<object>(
   (value) => typeof value === "object" && value !== null,
   "must be an object",
+);
+const modelClient = z.custom<ModelClient>(
+  (value) => typeof (value as Partial<ModelClient> | null)?.ask === "function",
+  "must be a model like openaiModel({ model: … })",
 );
 const extractor = z.union([z.literal("agent"), anyFunction]);
 const effects = z.record(z.string(), z.enum(["read", "write"])).optional();
@@ -182,6 +195,7 @@ const configSchema = z.strictObject({
       ]),
     )
     .optional(),
+  models: z.record(z.string(), modelClient).optional(),
   flows: z.record(
     z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"),
     z.strictObject({
@@ -199,6 +213,7 @@ const configSchema = z.strictObject({
           timeoutMs: z.number().positive().optional(),
           reads: z.enum(["recorded", "live"]).optional(),
           models: z.enum(["recorded", "live"]).optional(),
+          modelCallsPerDay: z.int().nonnegative().optional(),
         })
         .optional(),
       noise: z.strictObject({ sample: share }).optional(),
@@ -239,6 +254,7 @@ export function resolveConfig(
     dataDir: resolve(baseDir, env.TWINTRACK_DATA_DIR ?? config.dataDir ?? ".twintrack"),
     databaseUrl: databaseUrl(config, env),
     tools: config.tools ?? {},
+    models: config.models ?? {},
     flows: config.flows,
   };
 }
@@ -258,25 +274,6 @@ function refuseNoiseOfTapped({ file = "", flows }: TwintrackConfig): void {
 function databaseUrl(config: TwintrackConfig, env: NodeJS.ProcessEnv): string | undefined {
   const url = config.database?.url;
   return secretOf("TWINTRACK_DATABASE_URL", env) ?? (typeof url === "function" ? url() : url);
-}
-
-/**
- * A secret from the environment, or from the file that `<NAME>_FILE` names.
- *
- * @throws {TwintrackError} `CONFIG_INVALID` when that file cannot be read.
- */
-export function secretOf(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const file = env[`${name}_FILE`];
-  if (env[name] || !file) return env[name] || undefined;
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch (cause) {
-    throw new TwintrackError(
-      "CONFIG_INVALID",
-      `${name}_FILE names ${file}, which cannot be read: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
 }
 
 const CONFIG_NAMES = ["twintrack.config.ts", "twintrack.config.js", "twintrack.config.mjs"];

@@ -11,6 +11,7 @@ import { pythonChain } from "../adapter/python-chain.ts";
 import type { ToolServer } from "../adapter/tool-server.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
+import type { ModelPort } from "../core/model.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Side } from "../core/trigger.ts";
 import {
@@ -22,6 +23,7 @@ import {
   type ResolvedConfig,
   type ToolSource,
 } from "./config.ts";
+import { modelPort } from "./model/client.ts";
 
 export interface Sides {
   /** @throws {TwintrackError} `FLOW_UNKNOWN` listing the flows there are. */
@@ -30,6 +32,7 @@ export interface Sides {
   legacy(flow: string): Promise<LegacyChain>;
   candidate(flow: string): Promise<Flow>;
   catalog(): Promise<Catalog>;
+  models: ModelPort;
   close(): Promise<void>;
 }
 
@@ -47,6 +50,7 @@ export function openSides(config: ResolvedConfig): Sides {
   };
   return {
     configOf,
+    models: modelPort(config.models),
     legacy: (flow) => once(legacies, flow, () => openLegacy(config, flow, configOf(flow))),
     candidate: (flow) => once(candidates, flow, () => openCandidate(flow, configOf(flow))),
     catalog() {

@@ -10,6 +10,7 @@ import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import { sharingOf } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
@@ -17,6 +18,7 @@ import { compileRules } from "./compare/rules.ts";
 import { decodePayload } from "./frame.ts";
 import { isolatedTools, readsOf } from "./isolation.ts";
 import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";
+import { dailyBudget, isolatedModels } from "./model/isolation.ts";
 import { withinBounds } from "./oversize.ts";
 import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
@@ -115,29 +117,44 @@ async function runOther(
 ): Promise<SideRun & { flowHash?: string }> {
   return other === "legacy"
     ? runLegacy(bench, input, answered)
-    : runCandidate(bench, trial, input, answered.calls);
+    : runCandidate(bench, trial, input, answered);
 }
 
 async function runCandidate(
   bench: Bench,
   trial: OpenTrial,
   input: JsonValue,
-  recording: readonly ToolCall[],
+  { calls, modelCalls = [] }: SideRun,
 ): Promise<SideRun & { flowHash: string }> {
+  const { shadow = {} } = bench.config;
   const flow = await bench.sides.candidate(bench.flow);
-  const liveRead = bench.config.shadow?.reads === "live" ? readsOf(bench.catalog) : undefined;
-  const limitMs = bench.config.shadow?.timeoutMs ?? DEFAULT_LIMIT_MS;
+  const limitMs = shadow.timeoutMs ?? DEFAULT_LIMIT_MS;
   const signal = AbortSignal.timeout(limitMs);
-  const tools = isolatedTools(bench.catalog, recording, liveRead);
+  const liveRead = shadow.reads === "live" ? readsOf(bench.catalog) : undefined;
+  const tools = isolatedTools(bench.catalog, calls, liveRead);
+  const models = isolatedModels(bench.sides.models, modelCalls, {
+    unrecorded: shadow.models ?? "live",
+    spend: () => spendModelCall(bench.flow, shadow.modelCallsPerDay ?? DEFAULT_MODEL_CALLS),
+  });
   const running = runFlow(flow, input, {
     tools,
+    models,
     runId: `${trial.id}/candidate`,
     triggerId: trial.triggerId,
     signal,
   });
-  const run = await Promise.race([running, timedOut(signal, limitMs)]);
-  return { ...run, durationMs: run.durationMs + tools.servedMs(), flowHash: flow.hash };
+  const run: SideRun = await Promise.race([running, timedOut(signal, limitMs)]);
+  const sharing = sharingOf(run.modelCalls ?? []);
+  return {
+    ...run,
+    ...(sharing && { models: sharing }),
+    durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
+    flowHash: flow.hash,
+  };
 }
+
+const DEFAULT_MODEL_CALLS = 1_000;
+const spendModelCall = dailyBudget();
 
 /** A flow that ignores its signal is left behind; this process is replaced when it does not end. */
 function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {

@@ -1,7 +1,8 @@
 /** Commands that keep running, and the schema. */
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
-import { loadConfig, secretOf } from "../config.ts";
+import { loadConfig } from "../config.ts";
 import { serve } from "../http/server.ts";
+import { secretOf } from "../secret.ts";
 import { migrationStatus } from "../store/migrate.ts";
 import { connectDatabase, openDatabase } from "../store/open.ts";
 import { type Harness, openHarness } from "../twintrack.ts";

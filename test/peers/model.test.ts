@@ -1,0 +1,73 @@
+/** LangChain's own model client and a typed flow ask one model; who answers whom, and how often. */
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { decompress } from "../../harness/store/trials.ts";
+import { type Completions, serveCompletions } from "../app/completions.ts";
+import { type App, startApp } from "../app/start.ts";
+
+const FILE = fileURLToPath(new URL("model.config.ts", import.meta.url));
+
+let server: Completions;
+let app: App;
+beforeAll(async () => {
+  // Never the same answer twice: sides that agree have shared one.
+  server = await serveCompletions((_, number) => `capital ${number}`);
+  vi.stubEnv("TWINTRACK_TEST_MODEL_URL", server.url);
+  app = await startApp("postgres", FILE);
+});
+afterAll(async () => {
+  await app.close();
+  await server.close();
+  vi.unstubAllEnvs();
+});
+
+async function judged(flow: string, country: string) {
+  const before = server.asked.length;
+  const { outcome } = await app.harness.live.answer(flow, { country });
+  await app.harness.settle();
+  const db = await app.harness.database();
+  const [trial] = await db.query<{ verdict: string; payload: Uint8Array }>(
+    `select t.verdict, r.payload from twintrack.trials t
+     join twintrack.runs r on r.trial_id = t.id and r.side = 'candidate'
+     where t.flow = $1 order by t.received_at desc limit 1`,
+    [flow],
+  );
+  const run = JSON.parse(decompress(trial?.payload ?? new Uint8Array()).toString("utf8"));
+  return { outcome, verdict: trial?.verdict, run, asked: server.asked.length - before };
+}
+
+test("a question that both sides ask is asked once, and both get the one answer", async () => {
+  const { outcome, verdict, run, asked } = await judged("same", "Portugal");
+  expect(outcome).toMatchObject({ value: { capital: expect.stringMatching(/^capital \d+$/) } });
+  expect(run.modelCalls).toMatchObject([
+    { served: "recorded", outcome: { value: { usage: { totalTokens: 15 } } } },
+  ]);
+  expect({ verdict, asked, models: run.models }).toEqual({
+    verdict: "match",
+    asked: 1,
+    models: "shared",
+  });
+});
+
+test("a question of its own goes to the model, and the trial says so", async () => {
+  const { verdict, run, asked } = await judged("other", "Spain");
+  expect({ verdict, asked, models: run.models }).toEqual({
+    verdict: "mismatch",
+    asked: 2,
+    models: "independent",
+  });
+});
+
+test("where models are recorded, a question of its own is refused and not paid", async () => {
+  const { verdict, run, asked } = await judged("refused", "Italy");
+  expect({ verdict, asked }).toEqual({ verdict: "candidate_error", asked: 1 });
+  expect(run.modelCalls).toMatchObject([{ served: "refused" }]);
+  expect(run.outcome).toMatchObject({ error: { code: "MODEL_UNRECORDED" } });
+});
+
+test("the day's budget ends questions, and not answers from the record", async () => {
+  expect(await judged("poor", "France")).toMatchObject({ verdict: "mismatch", asked: 2 });
+  const { verdict, run, asked } = await judged("poor", "Malta");
+  expect({ verdict, asked }).toEqual({ verdict: "candidate_error", asked: 1 });
+  expect(run.outcome.error).toMatchObject({ code: "MODEL_UNRECORDED" });
+});
