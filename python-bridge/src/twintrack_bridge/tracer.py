@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -19,11 +19,10 @@ from langchain_core.callbacks import BaseCallbackHandler
 from . import capture
 from .call import raw_to_json
 from .errors import serialize_error
-from .loading import Tool
 from .model_request import model_request, model_response
-from .recording import named_arguments
 from .stream import finished
 from .tap_sender import TapSender
+from .tool_witness import WITNESS
 from .traced_run import TracedRun
 from .value import JsonObject, to_json
 
@@ -94,7 +93,7 @@ class TwintrackTracer(BaseCallbackHandler):
         self._places: dict[Any, _Place] = {}
         self._open: dict[Any, TracedRun] = {}
         capture.install()
-        capture.watch(_WITNESS)
+        capture.watch(WITNESS)
 
     def close(self, limit_s: float | None = None) -> None:
         """Send what is queued, within the limit."""
@@ -263,56 +262,3 @@ class TwintrackTracer(BaseCallbackHandler):
 
 def _threw(error: BaseException) -> JsonObject:
     return {"status": "threw", "error": serialize_error(error)}
-
-
-class _Witness:
-    """Sees the bodies of tools, for the tracers among the callbacks of the call."""
-
-    def call(self, tool: Tool, body: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Observe `_run`."""
-        tracers = _tracers_here()
-        for tracer, run_id in tracers:
-            _tell_arguments(tracer, run_id, tool, body, args, kwargs)
-        value = body(*args, **kwargs)
-        _tell_result(tracers, tool, value)
-        return value
-
-    async def acall(
-        self, tool: Tool, body: Callable[..., Awaitable[Any]], args: Any, kwargs: Any
-    ) -> Any:
-        """Observe `_arun`."""
-        tracers = _tracers_here()
-        for tracer, run_id in tracers:
-            _tell_arguments(tracer, run_id, tool, body, args, kwargs)
-        value = await body(*args, **kwargs)
-        _tell_result(tracers, tool, value)
-        return value
-
-
-_WITNESS = _Witness()
-
-
-@_quietly
-def _tell_arguments(
-    tracer: TwintrackTracer, run_id: Any, tool: Tool, body: Any, args: Any, kwargs: Any
-) -> None:
-    tracer.tool_called(run_id, named_arguments(tool, body, args, kwargs))
-
-
-def _tell_result(tracers: list[tuple[TwintrackTracer, Any]], tool: Tool, value: Any) -> None:
-    has_artifact = getattr(tool, "response_format", "") == "content_and_artifact"
-    for tracer, run_id in tracers:
-        tracer.tool_returned(run_id, value, has_artifact=has_artifact)
-
-
-def _tracers_here() -> list[tuple[TwintrackTracer, Any]]:
-    """The tracers of the tool call that runs now, with its run id: LangChain keeps both at hand."""
-    try:
-        from langchain_core.runnables.config import var_child_runnable_config
-
-        callbacks: Any = (var_child_runnable_config.get() or {}).get("callbacks")
-        handlers = {id(one): one for one in getattr(callbacks, "handlers", ())}
-        run_id = getattr(callbacks, "parent_run_id", None)
-        return [(one, run_id) for one in handlers.values() if isinstance(one, TwintrackTracer)]
-    except Exception:
-        return []

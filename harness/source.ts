@@ -1,0 +1,63 @@
+/** Where tools and legacy chains come from. */
+import type { HttpChainOptions } from "../adapter/http-chain.ts";
+import type { Effect } from "../core/effect.ts";
+
+/** A Python object, `package.module:attribute`, loaded in the user's own interpreter. */
+export interface PythonSource {
+  python: string;
+  /** Path of the interpreter; default: `VIRTUAL_ENV`, then `.venv` in `cwd`, then `python3`. */
+  interpreter?: string;
+  /** Where Python looks for the package; default: the folder of the config file. */
+  cwd?: string;
+  /** Added to the inherited environment. */
+  env?: Record<string, string>;
+  /** What is inherited: `true` (default) all, `false` nothing, or the names to pass on. */
+  inheritEnv?: boolean | string[];
+  /** Processes; more than one help tools that compute in Python. Default 1. */
+  workers?: number;
+  /** `process-per-call`: nothing a call leaves behind is seen by the next. Default `shared`. */
+  isolation?: "shared" | "process-per-call";
+  /** Threads for sync tools in each process. Default 32. */
+  threads?: number;
+  /** Limits in milliseconds: of a start (30,000), of a call (60,000), of a cancelled call (1,000). */
+  startTimeoutMs?: number;
+  callTimeoutMs?: number;
+  graceMs?: number;
+}
+
+export type ToolSource = (
+  | { module: string; export?: string }
+  | PythonSource
+  | { tools: readonly unknown[] }
+) & {
+  /** What each tool does to the world, by the author's name; undeclared means `write`. */
+  effects?: Record<string, Effect>;
+};
+
+/** A loader of a runnable, graph or function; the thing itself; a Python object; or an HTTP endpoint. */
+export type LegacySource =
+  | (() => unknown)
+  | { invoke: unknown }
+  | PythonSource
+  | HttpSource
+  /** A service that cannot be moved: it answers elsewhere, and a `TwintrackTracer` in it tells what it did. */
+  | "tap";
+
+/** A chain behind HTTP: LangServe's `/invoke`, LangGraph Server, or any endpoint that speaks JSON. */
+export interface HttpSource extends Omit<HttpChainOptions, "timeoutMs"> {
+  url: string;
+}
+
+/** Legacy in Python: `python("my_app.chain:chain")`. */
+export function python(target: string, options: Omit<PythonSource, "python"> = {}): PythonSource {
+  return { python: target, ...options };
+}
+
+/**
+ * Legacy behind HTTP. LangServe, or any endpoint that takes `{ input }` and gives `{ output }`:
+ * `http("https://…/invoke")`. LangGraph Server: `http("https://…", { langGraph: { assistantId } })`.
+ * Anything else: `http("https://…", { request: (input) => body, response: (body) => output })`.
+ */
+export function http(url: string, options: Omit<HttpSource, "url"> = {}): HttpSource {
+  return { url, ...options };
+}
