@@ -8,6 +8,7 @@
 import { typedFlow } from "./flow.ts";
 import { live } from "./live.ts";
 import { type Comparison, compareRounds, type Goal, loadAverage, type Result } from "./measure.ts";
+import { pythonBridge } from "./python-bridge.ts";
 import { toolCall } from "./tool-call.ts";
 
 interface Benchmark {
@@ -18,6 +19,7 @@ interface Benchmark {
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   live: { title: "G9 live path with shadow on by the same route without", run: live },
   "tool-call": { title: "G1 contract call by tool.invoke", run: toolCall },
+  "python-bridge": { title: "G4, G5 Python bridge by bare children", run: pythonBridge },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
 };
 
