@@ -26,30 +26,35 @@ export function isExpiry(thrown: unknown): boolean {
  * @param work gets a signal that aborts with the caller's, or when time is up.
  * @throws {TwintrackError} `TIMEOUT` or `CANCELLED`, naming `what`.
  */
-export async function withinLimits<T>(
+export function withinLimits<T>(
   what: string,
   { signal, timeoutMs }: Limits,
   work: (signal?: AbortSignal) => Promise<T>,
 ): Promise<T> {
   if (!signal && timeoutMs === undefined) return work();
   if (signal?.aborted) {
-    throw new TwintrackError("CANCELLED", `${what} was cancelled before it started`);
+    const error = new TwintrackError("CANCELLED", `${what} was cancelled before it started`);
+    return Promise.reject(error);
   }
-  const stop = new AbortController();
-  const ended = Promise.withResolvers<never>();
-  const end = (error: TwintrackError) => {
-    ended.reject(error);
-    stop.abort(error);
-  };
-  const cancel = () => end(new TwintrackError("CANCELLED", `${what} was cancelled; ${MAY_RUN}`));
-  signal?.addEventListener("abort", cancel, { once: true });
-  const timer = timeoutMs === undefined ? undefined : expiry(what, timeoutMs, end);
-  try {
-    return await Promise.race([work(stop.signal), ended.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", cancel);
-  }
+  return new Promise((resolve, reject) => {
+    const stop = new AbortController();
+    const end = (error: TwintrackError) => {
+      reject(error);
+      stop.abort(error);
+    };
+    const cancel = () => end(new TwintrackError("CANCELLED", `${what} was cancelled; ${MAY_RUN}`));
+    signal?.addEventListener("abort", cancel, { once: true });
+    const timer = timeoutMs === undefined ? undefined : expiry(what, timeoutMs, end);
+    const settle = <Value>(how: (value: Value) => void, value: Value) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", cancel);
+      how(value);
+    };
+    work(stop.signal).then(
+      (value) => settle(resolve, value),
+      (thrown: unknown) => settle(reject, thrown),
+    );
+  });
 }
 
 const MAY_RUN = "it may still be running";

@@ -28,24 +28,43 @@ export interface Violation {
   places: string[];
 }
 
+/** What the modes say of one tool's calls. */
+export interface Enforcement {
+  /** The failed result of arguments that never reach the tool. */
+  refusal(args: JsonValue): ToolResult | undefined;
+  /** The result as the caller gets it. */
+  judged(result: ToolResult): ToolResult;
+}
+
+export function enforcement(
+  contract: Contract,
+  { input = "lenient", output = "warn", onViolation }: ContractModes,
+): Enforcement {
+  return {
+    refusal(args) {
+      const broken = input === "strict" ? brokenInput(contract, args) : undefined;
+      if (!broken) return undefined;
+      onViolation?.(broken);
+      return failed(broken);
+    },
+    judged(result) {
+      const broken = output === "off" ? undefined : brokenOutput(contract, result);
+      if (!broken) return result;
+      onViolation?.(broken);
+      return output === "enforce" ? failed(broken, result) : warned(broken, result);
+    },
+  };
+}
+
 /** The same server, its calls checked. */
-export function withContract(
-  server: ToolServer,
-  { input = "lenient", output = "warn", onViolation }: ContractModes = {},
-): ToolServer {
-  const contractOf = lookup(server);
+export function withContract(server: ToolServer, modes: ContractModes = {}): ToolServer {
+  const enforcementOf = lookup(server, modes);
   const callTool: ToolServer["callTool"] = async (name, args, options) => {
-    const contract = await contractOf(name);
-    const refused = contract && input === "strict" ? brokenInput(contract, args) : undefined;
-    if (refused) {
-      onViolation?.(refused);
-      return failed(refused);
-    }
+    const enforced = await enforcementOf(name);
+    const refused = enforced?.refusal(args);
+    if (refused) return refused;
     const result = await server.callTool(name, args, options);
-    const broken = contract && output !== "off" ? brokenOutput(contract, result) : undefined;
-    if (!broken) return result;
-    onViolation?.(broken);
-    return output === "enforce" ? failed(broken, result) : warned(broken, result);
+    return enforced ? enforced.judged(result) : result;
   };
   return {
     callTool,
@@ -57,17 +76,17 @@ export function withContract(
 }
 
 /** By legal or author's name; read again only when the server hands out another list. */
-function lookup(server: ToolServer): (name: string) => Promise<Contract | undefined> {
+function lookup(server: ToolServer, modes: ContractModes) {
   let listed: readonly Contract[] | undefined;
-  let byName = new Map<string, Contract>();
-  return async (name) => {
+  let byName = new Map<string, Enforcement>();
+  return async (name: string): Promise<Enforcement | undefined> => {
     const contracts = await server.listTools();
     if (contracts !== listed) {
       listed = contracts;
-      const originals = contracts.map((one): [string, Contract] => [one.originalName, one]);
+      const all = contracts.map((one) => ({ one, enforced: enforcement(one, modes) }));
       byName = new Map([
-        ...originals,
-        ...contracts.map((one): [string, Contract] => [one.name, one]),
+        ...all.map(({ one, enforced }) => [one.originalName, enforced] as const),
+        ...all.map(({ one, enforced }) => [one.name, enforced] as const),
       ]);
     }
     return byName.get(name);

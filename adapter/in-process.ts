@@ -1,9 +1,9 @@
 /** JavaScript LangChain tools, called in this process, as a {@link ToolServer}. */
 import { TwintrackError } from "../core/error.ts";
 import type { CommandPolicy } from "./command.ts";
-import { type ContractModes, withContract } from "./enforcement.ts";
+import type { ContractModes } from "./enforcement.ts";
 import { invokeTool } from "./invocation.ts";
-import { type Listing, listTools } from "./listing.ts";
+import { type KnownTool, type Listing, listTools } from "./listing.ts";
 import { suggestion } from "./nearest.ts";
 import type { ToolObject } from "./shape.ts";
 import type { ToolServer } from "./tool-server.ts";
@@ -33,40 +33,46 @@ export interface InProcessServer extends ToolServer {
  * What cannot be called is listed by `unsupported()` with its reason, and hides nothing else.
  */
 export function toolServer(tools: unknown, options: InProcessOptions = {}): InProcessServer {
-  const { inject, commands = "error" } = options;
   const listeners = new Set<() => void>();
+  const rules = { unbound: (tool: ToolObject) => missingFor(tool, options), modes: options };
   let source = tools;
-  let listed: Promise<Listing> | undefined;
-  const listing = () => {
-    listed ??= listTools(source, (tool) => missingFor(tool, options));
-    return listed;
+  let reading: Promise<Listing> | undefined;
+  /** Once known, a call need not wait for it. */
+  let known: Listing | undefined;
+  const settled = async () => {
+    reading ??= listTools(source, rules);
+    known = await reading;
+    return known;
   };
-  const server: ToolServer = {
-    listTools: async () => (await listing()).contracts,
-    unsupported: async () => (await listing()).unsupported,
-    async callTool(name, args, callOptions = {}) {
-      const { tools: known } = await listing();
-      const found = known.get(name);
-      if (!found) throw unknownTool(name, [...known.keys()]);
-      const bound = inject?.(found.tool.name);
-      const injected = bound ? { ...bound, ...callOptions.inject } : callOptions.inject;
-      return invokeTool(found, args, { ...callOptions, inject: injected ?? {} }, commands);
+  return {
+    listTools: async () => (known ?? (await settled())).contracts,
+    unsupported: async () => (known ?? (await settled())).unsupported,
+    callTool: async (name, args, callOptions = {}) => {
+      const found = toolIn(known ?? (await settled()), name);
+      const bound = options.inject?.(found.tool.name);
+      if (!bound) return invokeTool(found, args, callOptions, options);
+      const inject = { ...bound, ...callOptions.inject };
+      return invokeTool(found, args, { ...callOptions, inject }, options);
     },
     onListChanged(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    close: async () => undefined,
-  };
-  return {
-    ...withContract(server, options),
     async replaceTools(next) {
       source = next;
-      listed = undefined;
-      await listing();
+      reading = undefined;
+      await settled();
       for (const listener of listeners) listener();
     },
+    close: async () => undefined,
   };
+}
+
+function toolIn({ tools }: Listing, name: string): KnownTool {
+  const found = tools.get(name);
+  if (found) return found;
+  const hint = suggestion(name, [...tools.keys()]);
+  throw new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}". ${hint}`, { hint });
 }
 
 function missingFor(tool: ToolObject, { inject, requires }: InProcessOptions): readonly string[] {
@@ -74,9 +80,4 @@ function missingFor(tool: ToolObject, { inject, requires }: InProcessOptions): r
   if (!Array.isArray(declared)) return [];
   const bound = inject?.(tool.name) ?? {};
   return declared.map(String).filter((name) => !(name in bound));
-}
-
-function unknownTool(name: string, names: readonly string[]): TwintrackError {
-  const hint = suggestion(name, names);
-  return new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}". ${hint}`, { hint });
 }

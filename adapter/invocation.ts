@@ -23,8 +23,10 @@ export async function invokeTool(
   known: KnownTool,
   args: JsonValue,
   options: ToolCallOptions,
-  commands: CommandPolicy,
+  { commands = "error" }: { commands?: CommandPolicy },
 ): Promise<ToolResult> {
+  const refused = known.enforced.refusal(args);
+  if (refused) return refused;
   const startedAt = performance.now();
   const { tool } = known;
   const call: Call = { onItem: itemsAsProgress(options.onProgress) };
@@ -37,7 +39,8 @@ export async function invokeTool(
       return runAsPort(() => observed.invoke(input, configOf(id, call, options)));
     });
     const raw = "raw" in call ? call.raw : output;
-    return toolResult({ output, raw, durationMs: performance.now() - startedAt, commands });
+    const durationMs = performance.now() - startedAt;
+    return known.enforced.judged(toolResult({ output, raw, durationMs, commands }));
   } catch (thrown) {
     if (thrown instanceof TwintrackError) throw thrown;
     return errorResult(thrown, performance.now() - startedAt);
@@ -57,11 +60,23 @@ function configOf(id: string, { signal, onItem }: Call, options: ToolCallOptions
 }
 
 function around(call: Call) {
-  return async (_args: unknown, proceed: () => unknown, runManager: unknown) => {
-    const returned = await proceed();
-    call.raw = isGenerator(returned) ? await drained(returned, call, runManager) : returned;
-    return call.raw;
+  return (_args: unknown, proceed: () => unknown, runManager: unknown) => {
+    const keep = (returned: unknown) => kept(call, returned, runManager);
+    const returned = proceed();
+    // A promise more for each call would be felt: this is on the way of all of them.
+    return returned instanceof Promise ? returned.then(keep) : keep(returned);
   };
+}
+
+function kept(call: Call, returned: unknown, runManager: unknown): unknown {
+  if (isGenerator(returned)) {
+    return drained(returned, call, runManager).then((value) => {
+      call.raw = value;
+      return value;
+    });
+  }
+  call.raw = returned;
+  return returned;
 }
 
 interface ToolEvents {
@@ -110,8 +125,8 @@ function textOf(item: unknown): string {
  * It also takes any arguments of the form `{ type: "tool_call", args }` for such a call, once more
  * on the way to the tool. Those are wrapped twice, so that the caller's object stays an argument.
  */
-function envelope({ tool, revive }: KnownTool, id: string, args: JsonValue): object {
-  const given = toJson(args ?? {}).value;
+function envelope({ tool, revive, copies }: KnownTool, id: string, args: JsonValue): object {
+  const given = copies ? (args ?? {}) : toJson(args ?? {}).value;
   // A bare text is the one argument of a tool that takes text.
   const copy = typeof given === "string" ? { input: given } : given;
   const wrapped = {

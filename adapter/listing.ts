@@ -1,8 +1,9 @@
 /** Which tools a value holds: each under a legal name with its contract, or with why it cannot be called. */
 import { messageOf } from "../core/error.ts";
 import { contractOf } from "./contract.ts";
+import { type ContractModes, type Enforcement, enforcement } from "./enforcement.ts";
 import { interceptTools } from "./interception.ts";
-import { type Revive, reviverOf } from "./revive.ts";
+import { copiesAll, type Revive, reviverOf } from "./revive.ts";
 import { shapeOf, type ToolObject } from "./shape.ts";
 import type { Contract, UnsupportedTool } from "./tool-server.ts";
 
@@ -11,6 +12,9 @@ export interface KnownTool {
   contract: Contract;
   /** Only where the schema wants what JSON has no form for. */
   revive?: Revive;
+  /** The tool's own parser makes new objects of its arguments, so the caller's cannot be changed. */
+  copies: boolean;
+  enforced: Enforcement;
 }
 
 export interface Listing {
@@ -23,9 +27,14 @@ export interface Listing {
 /** Names of values that a tool cannot do without and its host does not bind; empty when it can be called. */
 export type Unbound = (tool: ToolObject) => readonly string[];
 
-export async function listTools(source: unknown, unbound: Unbound): Promise<Listing> {
+export interface ListingRules {
+  unbound: Unbound;
+  modes: ContractModes;
+}
+
+export async function listTools(source: unknown, rules: ListingRules): Promise<Listing> {
   const listing: Listing = { contracts: [], unsupported: [], tools: new Map() };
-  await collect(source, { listing, unbound, seen: new Set() });
+  await collect(source, { listing, rules, seen: new Set() });
   for (const { name, originalName } of listing.contracts) {
     const known = listing.tools.get(name);
     if (known && !listing.tools.has(originalName)) listing.tools.set(originalName, known);
@@ -35,7 +44,7 @@ export async function listTools(source: unknown, unbound: Unbound): Promise<List
 
 interface Collection {
   listing: Listing;
-  unbound: Unbound;
+  rules: ListingRules;
   /** Groups that are being listed, so that one that holds itself ends. */
   seen: Set<unknown>;
 }
@@ -54,7 +63,7 @@ async function collect(pending: unknown, collection: Collection): Promise<void> 
 }
 
 async function place(value: unknown, collection: Collection): Promise<void> {
-  const { listing, unbound } = collection;
+  const { listing, rules } = collection;
   const shape = shapeOf(value);
   switch (shape.kind) {
     case "group":
@@ -64,16 +73,17 @@ async function place(value: unknown, collection: Collection): Promise<void> {
       listing.unsupported.push({ name: shape.name, reason: shape.reason });
       return;
     case "tool":
-      add(shape.tool, listing, unbound(shape.tool));
+      add(shape.tool, listing, rules);
       return;
     default:
       return shape satisfies never;
   }
 }
 
-function add(tool: ToolObject, listing: Listing, missing: readonly string[]): void {
+function add(tool: ToolObject, listing: Listing, { unbound, modes }: ListingRules): void {
   const { contracts, unsupported, tools } = listing;
   try {
+    const missing = unbound(tool);
     if (missing.length > 0) {
       unsupported.push({ name: tool.name, reason: needsBinding(missing) });
       return;
@@ -81,7 +91,13 @@ function add(tool: ToolObject, listing: Listing, missing: readonly string[]): vo
     const contract = contractOf(tool, new Set(tools.keys()));
     const revive = reviverOf(tool.schema);
     contracts.push(contract);
-    tools.set(contract.name, { tool, contract, ...(revive && { revive }) });
+    tools.set(contract.name, {
+      tool,
+      contract,
+      ...(revive && { revive }),
+      copies: tool._call !== undefined && copiesAll(tool.schema),
+      enforced: enforcement(contract, modes),
+    });
     interceptTools(tool);
   } catch (error) {
     unsupported.push({ name: tool.name, reason: messageOf(error) });
