@@ -6,7 +6,9 @@
  * tell. How it measures: measure.ts; what each compares: the head of its own file.
  */
 import { typedFlow } from "./flow.ts";
+import { importCost } from "./import.ts";
 import { live } from "./live.ts";
+import { mcpCall, toolList } from "./mcp.ts";
 import { type Comparison, compareRounds, type Goal, loadAverage, type Result } from "./measure.ts";
 import { pythonBridge } from "./python-bridge.ts";
 import { toolCall } from "./tool-call.ts";
@@ -20,6 +22,9 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   live: { title: "G9 live path with shadow on by the same route without", run: live },
   "tool-call": { title: "G1 contract call by tool.invoke", run: toolCall },
   "python-bridge": { title: "G4, G5 Python bridge by bare children", run: pythonBridge },
+  mcp: { title: "G2, G3 a tool over MCP by the SDK's own server", run: mcpCall },
+  "tool-list": { title: "200 tools listed by 20 tools listed", run: toolList },
+  import: { title: "G15 import without LangChain by import of langchain", run: importCost },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
 };
 
