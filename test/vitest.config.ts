@@ -5,7 +5,7 @@ export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/faults/long/**"],
+    exclude: ["**/node_modules/**", "test/faults/long/**"],
     globalSetup: ["test/postgres.ts"],
     testTimeout: 180_000,
     hookTimeout: 180_000,

@@ -40,7 +40,41 @@ export function alignArrays(
     aEnd--;
     bEnd--;
   }
-  return alignRest(legacy.slice(head, aEnd), candidate.slice(head, bEnd), head, budget);
+  const [a, b] = [legacy.slice(head, aEnd), candidate.slice(head, bEnd)];
+  // Of several ways to align, one is taken; seen from the other side it must be the same one.
+  return leads(a, b) ? alignRest(a, b, head, budget) : alignRest(b, a, head, budget).map(mirrored);
+}
+
+/** An order of any two arrays that does not depend on which is legacy. */
+function leads(a: JsonValue[], b: JsonValue[]): boolean {
+  if (a.length !== b.length) return a.length < b.length;
+  for (let index = 0; index < a.length; index++) {
+    const [left, right] = [sketchOf(a[index] as JsonValue), sketchOf(b[index] as JsonValue)];
+    if (left !== right) return left < right;
+  }
+  return glance(a, 6) <= glance(b, 6);
+}
+
+/** The outer part of a value as text; what lies deeper decides nothing. */
+function glance(value: JsonValue, depth: number): string {
+  if (!isContainer(value) || depth === 0) return isContainer(value) ? "…" : String(value);
+  if (Array.isArray(value)) return `[${value.slice(0, 8).map((item) => glance(item, depth - 1))}]`;
+  const keys = Object.keys(value).sort().slice(0, 8);
+  return `{${keys.map((key) => `${key}:${glance(value[key] ?? null, depth - 1)}`)}}`;
+}
+
+function mirrored(pairing: Pairing): Pairing {
+  switch (pairing.kind) {
+    case "missing":
+      return { kind: "extra", candidate: pairing.legacy };
+    case "extra":
+      return { kind: "missing", legacy: pairing.candidate };
+    case "pair":
+    case "moved":
+      return { kind: pairing.kind, legacy: pairing.candidate, candidate: pairing.legacy };
+    default:
+      return pairing satisfies never;
+  }
 }
 
 function alignRest(

@@ -35,7 +35,7 @@ test("D9: a deadlocked tool is TIMEOUT, and its process is killed", async () => 
   await server.listTools();
   const started = freshFile();
 
-  const error = await rejection(server.callTool("deadlock", { started }, { timeoutMs: 500 }));
+  const error = await rejection(server.callTool("deadlock", { started }, { timeoutMs: 2_000 }));
 
   expect(error.code).toBe("TIMEOUT");
   await gone(Number(readFileSync(started, "utf8")));
@@ -174,7 +174,7 @@ describe("a process for each call", () => {
     const server = alone();
     await server.listTools();
     const started = freshFile();
-    await rejection(server.callTool("hang", { started }, { timeoutMs: 500 }));
+    await rejection(server.callTool("hang", { started }, { timeoutMs: 2_000 }));
     await gone(Number(readFileSync(started, "utf8")));
     expect(textOf(await server.callTool("echo", { text: "next" }))).toBe("next");
   });

@@ -126,9 +126,9 @@ describe("deadlines", () => {
     const child = number(await server.callTool("spawn", {}));
     const started = freshFile();
 
-    const error = await rejection(server.callTool("hang", { started }, { timeoutMs: 500 }));
+    const error = await rejection(server.callTool("hang", { started }, { timeoutMs: 2_000 }));
 
-    expect(error).toMatchObject({ code: "TIMEOUT", message: expect.stringContaining("500 ms") });
+    expect(error).toMatchObject({ code: "TIMEOUT", message: expect.stringContaining("2000 ms") });
     await gone(Number(readFileSync(started, "utf8")));
     await gone(child);
     expect(textOf(await server.callTool("echo", { text: "again" }))).toBe("again");
@@ -138,7 +138,7 @@ describe("deadlines", () => {
     const server = stubborn({ graceMs: 50 });
     await server.listTools();
     const started = freshFile();
-    const error = await rejection(server.callTool("hog", { started }, { timeoutMs: 500 }));
+    const error = await rejection(server.callTool("hog", { started }, { timeoutMs: 2_000 }));
     expect(error.code).toBe("TIMEOUT");
     await gone(Number(readFileSync(started, "utf8")));
   });
