@@ -12,9 +12,10 @@ import threading
 
 from .engine import Engine
 from .errors import TargetInvalid
+from .offer import Offer
 from .options import Options
 from .outbox import Outbox
-from .server import Offer, Server
+from .server import Server
 from .target import forget, load_object
 from .wire import divert_descriptors, read_frames
 

@@ -27,6 +27,11 @@ class RequestError(Exception):
         self.rpc_code = rpc_code
         self.data = data
 
+    def as_json(self) -> dict[str, Any]:
+        """The error as JSON-RPC has it."""
+        body: dict[str, Any] = {"code": self.rpc_code, "message": message_of(self)}
+        return body if self.data is None else {**body, "data": self.data}
+
 
 class TargetInvalid(Exception):
     """A `package.module:attribute` that cannot be imported or found."""

@@ -14,12 +14,11 @@ from .work import Work
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal, TypeGuard
+    from typing import TypeGuard
 
     from .value import JsonValue
 
     RequestId = int | str
-    Refusal = Literal["taken", "full"]
 
 _MOST = 4096
 
@@ -44,8 +43,9 @@ def _nothing() -> None:
     pass
 
 
-def _is_id(value: JsonValue) -> TypeGuard[RequestId]:
-    return isinstance(value, (int, str))
+def is_id(value: JsonValue) -> TypeGuard[RequestId]:
+    """What JSON-RPC and MCP allow as an id."""
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 class Flights:
@@ -57,14 +57,16 @@ class Flights:
         self._unanswered = 0
         self._tell_settled = confirm
 
-    def begin(self, request_id: RequestId) -> Request | Refusal:
-        """Take the id, unless it is taken."""
+    def running(self, request_id: RequestId) -> bool:
+        """Whether the id is taken."""
+        known = self._requests.get(request_id)
+        return known is not None and not known.answered
+
+    def begin(self, request_id: RequestId) -> Request | None:
+        """Take the id, which must be free; None when too much is running."""
         with self._lock:
-            known = self._requests.get(request_id)
-            if known is not None and not known.answered:
-                return "taken"
             if self._unanswered >= _MOST:
-                return "full"
+                return None
             self._unanswered += 1
             request = self._requests[request_id] = Request(request_id, self._settled)
             return request
@@ -90,10 +92,10 @@ class Flights:
         elif confirm:
             self._tell_settled(request_id)
 
-    def taken(self, request_id: JsonValue) -> None:
+    def taken(self, request_id: RequestId) -> None:
         """The client took a chunk of a streamed answer."""
         with self._lock:
-            request = self._requests.get(request_id) if _is_id(request_id) else None
+            request = self._requests.get(request_id)
         if request is not None:
             request.taken()
 

@@ -14,6 +14,8 @@ import stat
 import threading
 from collections import deque
 
+from .errors import INTERNAL_ERROR, RequestError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .value import JsonObject
@@ -35,6 +37,23 @@ def encode(message: JsonObject) -> bytes:
     return _ENCODER.encode(message).encode("ascii") + b"\n"
 
 
+def encode_within(limit: int, message: JsonObject) -> bytes:
+    """One frame of at most `limit` bytes.
+
+    Raises:
+        RequestError: it is longer.
+    """
+    frame = encode(message)
+    if len(frame) > limit:
+        raise RequestError(
+            INTERNAL_ERROR,
+            f"the result has {len(frame)} bytes and may have {limit}: return less, or start the "
+            "bridge with a larger --max-result-bytes",
+            {"code": "VALUE_TOO_LARGE"},
+        )
+    return frame
+
+
 class Outbox:
     """The frames that leave on one descriptor."""
 
@@ -49,14 +68,33 @@ class Outbox:
         self._waiting_bytes = 0
         self._writer: threading.Thread | None = None
         self._gone = False
+        self._gatherer: int | None = None
+        self._gathered: list[bytes] = []
 
     @property
     def waiting_bytes(self) -> int:
         """Not yet taken by the other side."""
         return self._waiting_bytes
 
+    def gather(self) -> None:
+        """Keep what this thread sends until `release`: one write for many small answers."""
+        self._gatherer = threading.get_ident()
+
+    def release(self) -> None:
+        """Write what was gathered."""
+        self._gatherer = None
+        if self._gathered:
+            frames, self._gathered = self._gathered, []
+            self._put(b"".join(frames))
+
     def send(self, frame: bytes) -> None:
         """Write the frame, now or as soon as the other side has room."""
+        if self._gatherer == threading.get_ident():
+            self._gathered.append(frame)
+        else:
+            self._put(frame)
+
+    def _put(self, frame: bytes) -> None:
         with self._changed:
             if self._gone or (not self._waiting and self._written_at_once(frame)):
                 return

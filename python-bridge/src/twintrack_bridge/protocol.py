@@ -13,7 +13,11 @@ from .errors import INVALID_PARAMS, UNSUPPORTED_PROTOCOL_VERSION, RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .value import JsonObject, JsonValue
+
+    Shape = Callable[[JsonObject], JsonObject]
 
 MODERN_VERSIONS = ("2026-07-28",)
 LEGACY_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -104,18 +108,23 @@ def _offset(cursor: JsonValue, count: int) -> int:
     return int(cursor)
 
 
-def modern(method: str, result: JsonObject) -> JsonObject:
+def _modern(method: str, result: JsonObject) -> JsonObject:
     """The result as the stateless revision wants it."""
     meta = {_SERVER_META_KEY: _SERVER_INFO, **result.get("_meta", {})}
     cache = {"ttlMs": 0, "cacheScope": "private"} if method in _CACHEABLE else {}
     return {**result, "_meta": meta, "resultType": "complete", **cache}
 
 
-def legacy(result: JsonObject) -> JsonObject:
+def _legacy(result: JsonObject) -> JsonObject:
     """The result as the earlier revisions want it: structured content only as an object."""
     if isinstance(result.get("structuredContent", {}), dict):
         return result
     return {key: value for key, value in result.items() if key != "structuredContent"}
+
+
+def shaped(method: str, is_stateless: bool) -> Shape:
+    """Brings a result into the form of the caller's revision."""
+    return (lambda result: _modern(method, result)) if is_stateless else _legacy
 
 
 def environment() -> JsonObject:

@@ -8,19 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from .errors import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    OVERLOADED,
-    PARSE_ERROR,
-    RequestError,
-    message_of,
-)
-from .flight import FULL, Flights
-from .outbox import Outbox, encode
-from .protocol import discovered, initialized, is_modern, legacy, meta_of, modern, page, trace_of
+from . import errors
+from .errors import RequestError, message_of
+from .flight import FULL, Flights, is_id
+from .outbox import Outbox, encode, encode_within
+from .protocol import discovered, initialized, is_modern, meta_of, page, shaped, trace_of
 from .wire import Frame, Oversize, TooDeep, decode, id_in
 from .work import WORK
 
@@ -29,14 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import Any
 
-    from .binding import Binding
-    from .contract import Bridged
     from .engine import Engine
     from .flight import Request, RequestId
-    from .loading import Unsupported
+    from .offer import Offer
+    from .protocol import Shape
     from .value import JsonObject, JsonValue
 
-    Shape = Callable[[JsonObject], JsonObject]
+
+_TOO_LONG = "the frame is too long; start the bridge with a larger --max-frame-bytes"
+
+#: Frames answered in one write; few, so that large answers do not gather.
+_TOGETHER = 64
 
 INJECT_META_KEY = "twintrack/inject"
 
@@ -50,25 +45,6 @@ _CHUNK_METHOD = "notifications/twintrack/chunk"
 _TAKEN_METHOD = "notifications/twintrack/taken"
 
 
-class Offer:
-    """What the process serves; replaced as a whole when the user's code is loaded again."""
-
-    def __init__(
-        self,
-        chain: Any,
-        tools: Sequence[Bridged] = (),
-        unsupported: Sequence[Unsupported] = (),
-        binding: Binding | None = None,
-    ) -> None:
-        self.chain = chain
-        self.binding = binding
-        self.by_name = {t.contract.original_name: t for t in reversed(tools)}
-        self.by_name.update({t.contract.name: t for t in tools})
-        self.unsupported = [{"name": one.name, "reason": one.reason} for one in unsupported]
-        self.listed = [tool.contract.as_mcp() for tool in tools]
-        self.listed_modern = [tool.contract.as_mcp(any_output=True) for tool in tools]
-
-
 class Server:
     """Answers frames."""
 
@@ -80,19 +56,27 @@ class Server:
         self._flights = Flights(lambda id_: self._notify(SETTLED_METHOD, {"requestId": id_}))
         self._hears_changes = False
 
-    def receive(self, frame: Frame | Oversize) -> None:
-        """Take one frame; never raises for what the frame says."""
-        self._outbox.wait_for_room()
+    def receive(self, frames: Sequence[Frame | Oversize]) -> None:
+        """Take the frames that came together; never raises for what they say."""
+        for start in range(0, len(frames), _TOGETHER):
+            self._outbox.wait_for_room()
+            self._outbox.gather()
+            try:
+                for frame in frames[start : start + _TOGETHER]:
+                    self._take(frame)
+            finally:
+                self._outbox.release()
+
+    def _take(self, frame: Frame | Oversize) -> None:
         if isinstance(frame, Oversize):
-            refusal = "the frame is too long; start the bridge with a larger --max-frame-bytes"
-            self._fail(frame.request_id, RequestError(INVALID_REQUEST, refusal))
+            self._fail(frame.request_id, RequestError(errors.INVALID_REQUEST, _TOO_LONG))
             return
         try:
             message = decode(frame)
         except TooDeep as error:
-            self._fail(id_in(frame.data), RequestError(INVALID_REQUEST, str(error)))
+            self._fail(id_in(frame.data), RequestError(errors.INVALID_REQUEST, str(error)))
         except ValueError as error:
-            self._fail(None, RequestError(PARSE_ERROR, f"not a JSON-RPC message: {error}"))
+            self._fail(None, RequestError(errors.PARSE_ERROR, f"not a JSON-RPC message: {error}"))
         else:
             self._dispatch(message)
 
@@ -111,7 +95,7 @@ class Server:
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             batch = "; MCP has no batches" if isinstance(message, list) else ""
             refusal = f"not a JSON-RPC 2.0 message{batch}"
-            self._fail(None, RequestError(INVALID_REQUEST, refusal))
+            self._fail(None, RequestError(errors.INVALID_REQUEST, refusal))
             return
         method, params = message.get("method"), message.get("params", {})
         if not isinstance(method, str):
@@ -120,48 +104,58 @@ class Server:
             self._hear(method, params)
             return
         request_id = message["id"]
-        if not isinstance(request_id, (str, int)) or isinstance(request_id, bool):
+        if not is_id(request_id):
             refusal = "id is neither a string nor an integer"
-            self._fail(None, RequestError(INVALID_REQUEST, refusal))
+            self._fail(None, RequestError(errors.INVALID_REQUEST, refusal))
         elif not isinstance(params, dict):
-            self._fail(request_id, RequestError(INVALID_PARAMS, "params is not an object"))
+            self._fail(request_id, RequestError(errors.INVALID_PARAMS, "params is not an object"))
         else:
             self._begin(request_id, method, params)
 
     def _hear(self, method: str, params: JsonValue) -> None:
-        if method == _TAKEN_METHOD and isinstance(params, dict):
-            self._flights.taken(params.get("requestId"))
-        if method == "notifications/cancelled" and isinstance(params, dict):
-            request_id = params.get("requestId")
-            if isinstance(request_id, (str, int)) and not isinstance(request_id, bool):
-                confirm = bool(meta_of(params).get("twintrack/confirm"))
-                self._flights.cancel(request_id, confirm=confirm)
+        request_id = params.get("requestId") if isinstance(params, dict) else None
+        if not isinstance(params, dict) or not is_id(request_id):
+            return
+        if method == _TAKEN_METHOD:
+            self._flights.taken(request_id)
+        elif method == "notifications/cancelled":
+            confirm = bool(meta_of(params).get("twintrack/confirm"))
+            self._flights.cancel(request_id, confirm=confirm)
 
     def _begin(self, request_id: RequestId, method: str, params: JsonObject) -> None:
-        request = self._flights.begin(request_id)
-        if request == "taken":
+        if self._flights.running(request_id):
             taken = f"a request with id {request_id} is running"
-            self._fail(request_id, RequestError(INVALID_REQUEST, taken))
-        elif request == "full":
-            self._fail(request_id, RequestError(OVERLOADED, FULL))
+            self._fail(request_id, RequestError(errors.INVALID_REQUEST, taken))
+        elif method == "tools/call" or method in _CHAIN_METHODS:
+            request = self._flights.begin(request_id)
+            if request is None:
+                self._fail(request_id, RequestError(errors.OVERLOADED, FULL))
+            else:
+                self._work(request, method, params)
         else:
-            self._serve(request, method, params)
+            self._tell(request_id, method, params)
 
-    def _serve(self, request: Request, method: str, params: JsonObject) -> None:
+    def _work(self, request: Request, method: str, params: JsonObject) -> None:
         try:
-            is_stateless = is_modern(meta_of(params))
-            shape = _shaped(method, is_stateless)
+            shape = shaped(method, is_stateless=is_modern(meta_of(params)))
             if method == "tools/call":
                 self._call_tool(request, params, shape)
-            elif method in _CHAIN_METHODS:
+            else:
                 streamed = method.endswith("stream")
                 self._invoke_chain(request, params, shape, streamed=streamed)
-            else:
-                self._answer(request, shape(self._told(method, params, is_stateless)))
-                request.work.end()
         except Exception as error:
             self._failed(request, error)
             request.work.end()
+
+    def _tell(self, request_id: RequestId, method: str, params: JsonObject) -> None:
+        try:
+            is_stateless = is_modern(meta_of(params))
+            shape = shaped(method, is_stateless)
+            frame = self._frame(request_id, shape(self._told(method, params, is_stateless)))
+        except RequestError as error:
+            self._fail(request_id, error)
+        else:
+            self._outbox.send(frame)
 
     def _told(self, method: str, params: JsonObject, is_stateless: bool) -> JsonObject:
         """The answer to a request that needs none of the user's code."""
@@ -176,17 +170,19 @@ class Server:
             return initialized(params)
         if method == "server/discover":
             return discovered()
-        raise RequestError(METHOD_NOT_FOUND, f"no method {method}")
+        raise RequestError(errors.METHOD_NOT_FOUND, f"no method {method}")
 
     def _call_tool(self, request: Request, params: JsonObject, shape: Shape) -> None:
         name, args, meta = params.get("name"), params.get("arguments", {}), meta_of(params)
         offer = self._offer
         bridged = offer.by_name.get(name) if isinstance(name, str) else None
         if bridged is None:
-            raise RequestError(INVALID_PARAMS, f"unknown tool: {name}", {"code": "TOOL_UNKNOWN"})
+            raise RequestError(
+                errors.INVALID_PARAMS, f"unknown tool: {name}", {"code": "TOOL_UNKNOWN"}
+            )
         inject = meta.get(INJECT_META_KEY, {})
         if not isinstance(args, dict) or not isinstance(inject, dict):
-            raise RequestError(INVALID_PARAMS, "arguments is not an object")
+            raise RequestError(errors.INVALID_PARAMS, "arguments is not an object")
         from .call import Call, call_in_thread, call_on_loop, runs_in_thread
 
         call = Call(args, inject, offer.binding, trace=trace_of(meta))
@@ -203,7 +199,7 @@ class Server:
     ) -> None:
         legacy_chain = self._offer.chain
         if legacy_chain is None:
-            raise RequestError(INVALID_PARAMS, "no chain: start the bridge with --chain")
+            raise RequestError(errors.INVALID_PARAMS, "no chain: start the bridge with --chain")
         from . import chain
         from .window import Window
 
@@ -215,6 +211,7 @@ class Server:
 
     def _in_thread(self, request: Request, work: Callable[[], JsonObject], call: Any) -> None:
         def run() -> None:
+            self._outbox.wait_for_room()
             token = WORK.set(request.work)
             try:
                 self._answer(request, work())
@@ -223,7 +220,6 @@ class Server:
             finally:
                 WORK.reset(token)
                 request.work.end()
-            self._outbox.wait_for_room()
 
         future = self._engine.pool().submit(run)
 
@@ -262,15 +258,12 @@ class Server:
 
         loop.call_soon_threadsafe(start)
 
+    def _frame(self, request_id: RequestId, result: JsonObject) -> bytes:
+        message = {"jsonrpc": "2.0", "id": request_id, "result": result}
+        return encode_within(self._max_result_bytes, message)
+
     def _answer(self, request: Request, result: JsonObject) -> None:
-        frame = encode({"jsonrpc": "2.0", "id": request.id, "result": result})
-        if len(frame) > self._max_result_bytes:
-            raise RequestError(
-                INTERNAL_ERROR,
-                f"the result has {len(frame)} bytes and may have {self._max_result_bytes}: "
-                "return less, or start the bridge with a larger --max-result-bytes",
-                {"code": "VALUE_TOO_LARGE"},
-            )
+        frame = self._frame(request.id, result)
         if self._flights.answer(request):
             self._outbox.send(frame)
 
@@ -279,7 +272,7 @@ class Server:
             import traceback
 
             traceback.print_exception(error, file=sys.stderr)
-            error = RequestError(INTERNAL_ERROR, f"bridge: {message_of(error)}")
+            error = RequestError(errors.INTERNAL_ERROR, f"bridge: {message_of(error)}")
         if self._flights.answer(request):
             self._fail(request.id, error)
 
@@ -291,13 +284,8 @@ class Server:
 
     def _chunk(self, request: Request, chunk: JsonValue) -> None:
         params = {"requestId": request.id, "chunk": chunk}
-        frame = encode({"jsonrpc": "2.0", "method": _CHUNK_METHOD, "params": params})
-        if len(frame) > self._max_result_bytes:
-            raise RequestError(
-                INTERNAL_ERROR,
-                f"a chunk has {len(frame)} bytes and may have {self._max_result_bytes}",
-                {"code": "VALUE_TOO_LARGE"},
-            )
+        message = {"jsonrpc": "2.0", "method": _CHUNK_METHOD, "params": params}
+        frame = encode_within(self._max_result_bytes, message)
         if not request.answered and not request.cancelled:
             self._outbox.send(frame)
 
@@ -305,11 +293,5 @@ class Server:
         self._outbox.send(encode({"jsonrpc": "2.0", "method": method, "params": params}))
 
     def _fail(self, request_id: JsonValue, error: RequestError) -> None:
-        body: JsonObject = {"code": error.rpc_code, "message": message_of(error)}
-        if error.data is not None:
-            body["data"] = error.data
-        self._outbox.send(encode({"jsonrpc": "2.0", "id": request_id, "error": body}))
-
-
-def _shaped(method: str, is_stateless: bool) -> Shape:
-    return (lambda result: modern(method, result)) if is_stateless else legacy
+        message = {"jsonrpc": "2.0", "id": request_id, "error": error.as_json()}
+        self._outbox.send(encode(message))

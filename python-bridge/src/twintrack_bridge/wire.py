@@ -142,9 +142,10 @@ def _refuse_constant(text: str) -> None:
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-def read_frames(descriptor: int, limit: int, receive: Callable[[Frame | Oversize], None]) -> None:
-    """Pass every frame to `receive` until the other side closes or is gone."""
+def read_frames(
+    descriptor: int, limit: int, receive: Callable[[list[Frame | Oversize]], None]
+) -> None:
+    """Pass the frames to `receive` as they come, until the other side closes or is gone."""
     splitter = FrameSplitter(limit)
     while data := os.read(descriptor, _READ_BYTES):
-        for frame in splitter.feed(data):
-            receive(frame)
+        receive(list(splitter.feed(data)))
