@@ -32,7 +32,7 @@ export function toolResult(result: ToolReturn): ToolResult {
   const artifact = message?.artifact === undefined ? {} : { artifact: dataOf(message.artifact) };
   const meta = { ...kept, ...artifact, durationMs };
   const _meta = { [RESULT_META_KEY]: meta };
-  const content = blocksOf(message ? message.content : output, kept);
+  const content = blocksOf(message ? message.content : output, { ...kept, of: raw });
   if (message?.status === "error") return { content, isError: true, _meta };
   const structured = structuredOf(raw, meta);
   return structured ? { content, structuredContent: structured, _meta } : { content, _meta };
@@ -120,13 +120,20 @@ function hasField(value: unknown, name: string): boolean {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name);
 }
 
-function blocksOf(content: unknown, kept?: { raw: unknown; lossy: boolean }): Block[] {
+interface KeptAs {
+  raw: JsonConversion["value"];
+  lossy: boolean;
+  /** What the kept form is of. */
+  of: unknown;
+}
+
+function blocksOf(content: unknown, kept?: KeptAs): Block[] {
   if (content === undefined) return [textBlock("")];
   if (typeof content === "string") {
     return [textBlock(kept?.lossy && isJsonObject(kept.raw) ? jsonOr(content, kept.raw) : content)];
   }
   if (isBlockList(content) && content.length > 0) return content.map(toMcpBlock);
-  return [textBlock(JSON.stringify(dataOf(content)))];
+  return [textBlock(JSON.stringify(kept?.of === content ? kept.raw : dataOf(content)))];
 }
 
 /** LangChain's text where it is JSON; of a value that has none it makes `[object Object]`. */

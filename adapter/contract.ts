@@ -24,10 +24,13 @@ import type { Contract } from "./tool-server.ts";
 
 const MAX_NAME = 64;
 
-/** Compiled validators; contracts are few and live as long as the process. */
-const validators = new Map<string, Compiled>();
-
+type Use = "coerce" | "args" | "result";
 type Compiled = { check: ValidateFunction } | { broken: string };
+
+/** Compiled validators; contracts are few, and equal ones share theirs by their hash. */
+const validators = new Map<string, Compiled>();
+/** The way to them for a contract at hand: its hash is long, and made a key for each call. */
+const validatorsOf = new WeakMap<Contract, Partial<Record<Use, Compiled>>>();
 
 /**
  * The contract of one LangChain tool.
@@ -111,12 +114,17 @@ function describe(error: ErrorObject): string {
   return `${error.instancePath || "/"} ${error.message ?? error.keyword}`;
 }
 
-function validator(
-  use: "coerce" | "args" | "result",
-  contract: Contract,
-  schema: JsonObject,
-): Compiled {
-  const key = `${use} ${contract.contractHash}`;
+function validator(use: Use, contract: Contract, schema: JsonObject): Compiled {
+  const own = validatorsOf.get(contract) ?? {};
+  const known = own[use];
+  if (known) return known;
+  const compiled = sharedValidator(use, contract.contractHash, schema);
+  validatorsOf.set(contract, { ...own, [use]: compiled });
+  return compiled;
+}
+
+function sharedValidator(use: Use, hash: string, schema: JsonObject): Compiled {
+  const key = `${use} ${hash}`;
   const known = validators.get(key);
   if (known) return known;
   const compiled = compile(schema, use === "coerce");

@@ -37,10 +37,11 @@ export function withinLimits<T>(
     return Promise.reject(error);
   }
   return new Promise((resolve, reject) => {
-    const stop = new AbortController();
+    // Without a limit of ours, the caller's own signal says all there is to say.
+    const stop = timeoutMs === undefined ? undefined : new AbortController();
     const end = (error: TwintrackError) => {
       reject(error);
-      stop.abort(error);
+      stop?.abort(error);
     };
     const cancel = () => end(new TwintrackError("CANCELLED", `${what} was cancelled; ${MAY_RUN}`));
     signal?.addEventListener("abort", cancel, { once: true });
@@ -50,7 +51,7 @@ export function withinLimits<T>(
       signal?.removeEventListener("abort", cancel);
       how(value);
     };
-    work(stop.signal).then(
+    work(stop?.signal ?? signal).then(
       (value) => settle(resolve, value),
       (thrown: unknown) => settle(reject, thrown),
     );

@@ -49,8 +49,8 @@ export async function callOverMcp(
       ...(inject && { inject }),
       ...(trace && { metadata: trace }),
     });
+    refuseLarge(name, given, maxResultBytes);
     const result = await withStructure(tools, name, given, era);
-    refuseLarge(name, result, maxResultBytes);
     return asData(trace ? { ...result, _meta: { ...result._meta, ...trace } } : result);
   } catch (error) {
     if (isTwintrackError(error) && error.code === "TOOL_UNKNOWN") {
@@ -60,8 +60,11 @@ export async function callOverMcp(
   }
 }
 
-function refuseLarge(name: string, result: ToolResult, limitBytes: number): void {
-  const reason = tooLarge(`The content and raw value of the result of ${name}`, result, limitBytes);
+/** Raw value and structure are what the content tells, so content and artifact give the size. */
+function refuseLarge(name: string, { content, _meta }: ToolResult, limitBytes: number): void {
+  const kept = _meta?.[RESULT_META_KEY];
+  const artifact = isJsonObject(kept) ? (kept.artifact ?? null) : null;
+  const reason = tooLarge(`The content of the result of ${name}`, [content, artifact], limitBytes);
   if (reason) {
     throw new TwintrackError("VALUE_TOO_LARGE", reason, {
       hint: "Return less, a page of it for example, or raise maxResultBytes.",
@@ -101,11 +104,9 @@ async function withStructure(
   result: ToolResult,
   era: Era,
 ): Promise<ToolResult> {
-  if (result.isError) return result;
+  if (result.isError || result.structuredContent !== undefined) return result;
   const promised = (await tools.listTools()).find((known) => known.name === name)?.outputSchema;
-  if (!promised || !canSay(promised.type, era) || result.structuredContent !== undefined) {
-    return result;
-  }
+  if (!promised || !canSay(promised.type, era)) return result;
   const value = contractValue(result);
   if (promised.type !== "object" || isJsonObject(value)) {
     return { ...result, structuredContent: value };
