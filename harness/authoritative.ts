@@ -1,7 +1,8 @@
 /** The authoritative side: which one it is, and its run. */
+import type { ChainRun, ChainStream } from "../adapter/chain.ts";
 import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
-import { digest } from "../core/json.ts";
+import { digest, type JsonValue } from "../core/json.ts";
 import type { Ledger, ToolCall } from "../core/ledger.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
@@ -12,6 +13,13 @@ import type { Sides } from "./side.ts";
 import type { FlowStage } from "./stage.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
+
+/** What the caller wants of a run. */
+export interface RunWishes {
+  signal?: AbortSignal;
+  /** Takes legacy's chunks as it makes them; legacy waits for it. */
+  onChunk?: (chunk: JsonValue) => Promise<void>;
+}
 
 /** What an answer needs beside its trigger. */
 interface AnswerContext {
@@ -57,25 +65,31 @@ export async function runSide(
   config: FlowConfig,
   trigger: Trigger,
   side: Side,
-  signal: AbortSignal | undefined,
+  wishes: RunWishes,
 ): Promise<AuthoritativeRun> {
   const timeoutMs = config.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   return side === "legacy"
-    ? runLegacy(context, trigger, timeoutMs, signal)
-    : runCandidate(context, trigger, timeoutMs, signal);
+    ? runLegacy(context, trigger, timeoutMs, wishes)
+    : runCandidate(context, trigger, timeoutMs, wishes.signal);
 }
 
 async function runLegacy(
   { sides }: AnswerContext,
   trigger: Trigger,
   timeoutMs: number,
-  signal: AbortSignal | undefined,
+  { signal, onChunk }: RunWishes,
 ): Promise<AuthoritativeRun> {
   const legacy = await sides.legacy(trigger.flow);
   try {
     // Effects are told apart off the live path: here every tool runs anyway.
-    const options = { tools: { mode: "live" as const }, effects: {}, timeoutMs };
-    return await legacy.invoke(trigger.input, signal ? { ...options, signal } : options);
+    const options = {
+      tools: { mode: "live" as const },
+      effects: {},
+      timeoutMs,
+      ...(signal ? { signal } : {}),
+    };
+    if (!onChunk) return await legacy.invoke(trigger.input, options);
+    return await streamed(legacy.stream(trigger.input, options), onChunk);
   } catch (error) {
     // A chain that never started is refused at the door; one that died on the way may have acted.
     if (isTwintrackError(error) && error.code === "PYTHON_UNAVAILABLE") throw error;
@@ -86,6 +100,17 @@ async function runLegacy(
       modelCalls: [],
       durationMs: 0,
     };
+  }
+}
+
+async function streamed(
+  stream: ChainStream,
+  onChunk: NonNullable<RunWishes["onChunk"]>,
+): Promise<ChainRun> {
+  for (;;) {
+    const step = await stream.next();
+    if (step.done) return step.value;
+    await onChunk(step.value);
   }
 }
 

@@ -10,7 +10,7 @@ import type { Ledger } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { validate } from "../core/schema.ts";
 import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
-import { runSide, sideOf } from "./authoritative.ts";
+import { type RunWishes, runSide, sideOf } from "./authoritative.ts";
 import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
 import { plan } from "./plan.ts";
 import { inputSchema, type Sides } from "./side.ts";
@@ -20,11 +20,10 @@ import type { StageBook } from "./stage.ts";
 /** Answers kept for callers that repeat an idempotency key. */
 const REMEMBERED_TRIGGERS = 10_000;
 
-export interface RunRequest {
+export interface RunRequest extends RunWishes {
   /** The caller's idempotency key. Default: a new id. */
   triggerId?: string;
   source?: TriggerSource;
-  signal?: AbortSignal;
 }
 
 export interface Answer {
@@ -130,7 +129,7 @@ async function answerTrigger(
   await checkInput(sides, flow, input);
   const stage = stages.of(flow);
   const side = sideOf(stage, config, trigger);
-  const run = await runSide(context, config, trigger, side, request.signal);
+  const run = await runSide(context, config, trigger, side, request);
   // The number is given when the answer is there: a trigger that was not answered leaves no gap.
   const seq = context.nextSeq();
   const header: FrameHeader = {

@@ -1,12 +1,23 @@
-/** `POST /flows/:flow/invoke`, in the shape of LangServe: a client only changes its base URL. */
-import type { FastifyInstance } from "fastify";
+/**
+ * `POST /flows/:flow/invoke` and `/stream`, in the shape of LangServe: a client only changes its base URL.
+ */
+import { once } from "node:events";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TwintrackError } from "../../core/error.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
+import type { Answer } from "../live.ts";
 import type { Harness } from "../twintrack.ts";
 import { outputOf } from "../twintrack.ts";
+import { problemOf } from "./problem.ts";
+
+type FlowRequest = FastifyRequest<{ Params: { flow: string } }>;
 
 export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
-  app.post<{ Params: { flow: string } }>("/flows/:flow/invoke", async (request, reply) => {
+  const answer = (
+    request: FlowRequest,
+    reply: FastifyReply,
+    onChunk?: (chunk: JsonValue) => Promise<void>,
+  ): Promise<Answer> => {
     const key = request.headers["idempotency-key"];
     const abort = new AbortController();
     // The caller hung up before the answer: the side is told, and the trial is not judged. Who sent
@@ -14,14 +25,62 @@ export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
     reply.raw.once("close", () => {
       if (!reply.raw.writableFinished && key === undefined) abort.abort();
     });
-    const answer = await harness.live.answer(request.params.flow, inputOf(request.body), {
+    return harness.live.answer(request.params.flow, inputOf(request.body), {
       source: "http",
       signal: abort.signal,
       ...(typeof key === "string" ? { triggerId: key } : {}),
+      ...(onChunk ? { onChunk } : {}),
     });
-    void reply.header("Twintrack-Trial", answer.trialId);
-    return outputOf(request.params.flow, answer);
+  };
+  app.post("/flows/:flow/invoke", async (request: FlowRequest, reply) => {
+    const answered = await answer(request, reply);
+    void reply.header("Twintrack-Trial", answered.trialId);
+    return outputOf(request.params.flow, answered);
   });
+  app.post("/flows/:flow/stream", async (request: FlowRequest, reply) => {
+    const events = eventsOn(reply);
+    try {
+      const answered = await answer(request, reply, (chunk) => events.send("data", chunk));
+      const { output, metadata } = outputOf(request.params.flow, answered);
+      // What does not stream, or was answered before, is one chunk.
+      if (!events.begun()) await events.send("data", output);
+      await events.send("metadata", { ...metadata });
+      await events.send("end");
+    } catch (error) {
+      if (!events.begun()) throw error;
+      await events.send("error", problemOf(error));
+    }
+    reply.raw.end();
+  });
+}
+
+interface Events {
+  /** Waits for a caller that reads slowly. */
+  send(event: string, data?: JsonValue): Promise<void>;
+  begun(): boolean;
+}
+
+/** The head is sent with the first event: until then a failure has a status of its own. */
+function eventsOn(reply: FastifyReply): Events {
+  const { raw } = reply;
+  return {
+    begun: () => raw.headersSent,
+    async send(event, data) {
+      if (!raw.headersSent) {
+        reply.hijack();
+        raw.writeHead(200, {
+          "content-type": "text/event-stream",
+          "cache-control": "no-store",
+          // Kept open, the connection would delay the server's own end until it times out.
+          connection: "close",
+        });
+      }
+      if (raw.destroyed) return; // The caller is gone, and the side was told.
+      const line = data === undefined ? "" : `data: ${JSON.stringify(data)}\n`;
+      if (!raw.write(`event: ${event}\n${line}\n`))
+        await Promise.race([once(raw, "drain"), once(raw, "close")]);
+    },
+  };
 }
 
 function inputOf(body: unknown): JsonValue {

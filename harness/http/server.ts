@@ -1,7 +1,7 @@
 /** The HTTP face: flows for callers, health and metrics for operators, the report for people. */
 import { randomBytes } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
-import { ERROR_CODES, isTwintrackError, messageOf, TwintrackError } from "../../core/error.ts";
+import { TwintrackError } from "../../core/error.ts";
 import { announceServer } from "../cli/desk.ts";
 import { books } from "../store/books.ts";
 import type { Harness } from "../twintrack.ts";
@@ -9,10 +9,9 @@ import { addFlowRoutes } from "./flows.ts";
 import { isBearer } from "./key.ts";
 import { addMcpRoute } from "./mcp.ts";
 import { renderMetrics } from "./metrics.ts";
+import { BODY_LIMIT_BYTES, sendProblem } from "./problem.ts";
 import { addReportRoutes } from "./report.ts";
 import { addTapRoute } from "./tap.ts";
-
-const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 
 export interface ServerOptions {
   /** Default 127.0.0.1; another address needs an API key. */
@@ -127,38 +126,4 @@ function addHealthRoutes(app: FastifyInstance, harness: Harness): void {
       .catch(() => undefined);
     return reply.type("text/plain; version=0.0.4").send(renderMetrics(harness.status(), counted));
   });
-}
-
-interface Reply {
-  code(status: number): Reply;
-  type(mime: string): Reply;
-  send(body: unknown): unknown;
-}
-
-/** RFC 9457. */
-export function sendProblem(reply: Reply, error: unknown, status?: number): unknown {
-  const known = isTwintrackError(error) ? error : fromFastify(error);
-  const httpStatus = status ?? ERROR_CODES[known.code].httpStatus;
-  const problem = {
-    type: `urn:twintrack:error:${known.code}`,
-    title: known.code,
-    status: httpStatus,
-    code: known.code,
-    detail: known.message,
-    ...(known.hint === undefined ? {} : { hint: known.hint }),
-  };
-  return reply.code(httpStatus).type("application/problem+json").send(problem);
-}
-
-/** Fastify refuses bad bodies itself, with a status of its own. */
-function fromFastify(error: unknown): TwintrackError {
-  const status = (error as { statusCode?: unknown }).statusCode;
-  if (status === 413)
-    return new TwintrackError(
-      "VALUE_TOO_LARGE",
-      `The body is larger than ${BODY_LIMIT_BYTES} bytes`,
-    );
-  if (typeof status === "number" && status < 500)
-    return new TwintrackError("REQUEST_INVALID", messageOf(error));
-  return new TwintrackError("LEGACY_FAILED", messageOf(error));
 }
