@@ -3,7 +3,7 @@ import { type McpHttpOptions, type McpHttpServer, serveMcpHttp } from "./mcp-htt
 import { serveMcpStdio } from "./mcp-stdio.ts";
 import type { ToolServer } from "./tool-server.ts";
 
-export { type McpFetch, type McpFetchOptions, mcpFetch, mcpHttpHandler } from "./mcp-fetch.ts";
+export { mcpHttpHandler } from "./mcp-fetch.ts";
 export { type McpHttpOptions, type McpHttpServer, serveMcpHttp } from "./mcp-http.ts";
 export type { McpOptions } from "./mcp-protocol.ts";
 export { claimStdout, serveMcpStdio } from "./mcp-stdio.ts";

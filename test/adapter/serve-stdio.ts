@@ -28,4 +28,36 @@ const big = tool(async ({ size }) => "x".repeat(size), {
   schema: z.object({ size: z.int() }),
 });
 
-await serveMcpStdio(toolServer([add, noisy, big]));
+let stops = 0;
+
+const wait = tool(
+  (_args, { signal }) => {
+    signal?.addEventListener("abort", () => {
+      stops += 1;
+    });
+    return new Promise<string>(() => undefined);
+  },
+  { name: "wait", description: "waits until it is stopped", schema: z.object({}) },
+);
+
+const stopped = tool(async () => ({ stops }), {
+  name: "stopped",
+  description: "says how often `wait` was stopped",
+  schema: z.object({}),
+});
+
+const grow = tool(
+  async () => {
+    await server.replaceTools([
+      ...tools,
+      tool(async () => "", { name: "grown", schema: z.object({}) }),
+    ]);
+    return "grown";
+  },
+  { name: "grow", description: "adds a tool to the list", schema: z.object({}) },
+);
+
+const tools = [add, noisy, big, wait, stopped, grow];
+const server = toolServer(tools);
+
+await serveMcpStdio(server);
