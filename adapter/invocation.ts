@@ -125,8 +125,8 @@ function textOf(item: unknown): string {
  * It also takes any arguments of the form `{ type: "tool_call", args }` for such a call, once more
  * on the way to the tool. Those are wrapped twice, so that the caller's object stays an argument.
  */
-function envelope({ tool, revive, copies }: KnownTool, id: string, args: JsonValue): object {
-  const given = copies ? (args ?? {}) : toJson(args ?? {}).value;
+function envelope({ tool, revive }: KnownTool, id: string, args: JsonValue): object {
+  const given = toJson(args ?? {}).value;
   // A bare text is the one argument of a tool that takes text.
   const copy = typeof given === "string" ? { input: given } : given;
   const wrapped = {

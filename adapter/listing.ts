@@ -3,7 +3,7 @@ import { messageOf } from "../core/error.ts";
 import { contractOf } from "./contract.ts";
 import { type ContractModes, type Enforcement, enforcement } from "./enforcement.ts";
 import { interceptTools } from "./interception.ts";
-import { copiesAll, type Revive, reviverOf } from "./revive.ts";
+import { type Revive, reviverOf } from "./revive.ts";
 import { shapeOf, type ToolObject } from "./shape.ts";
 import type { Contract, UnsupportedTool } from "./tool-server.ts";
 
@@ -12,8 +12,6 @@ export interface KnownTool {
   contract: Contract;
   /** Only where the schema wants what JSON has no form for. */
   revive?: Revive;
-  /** The tool's own parser makes new objects of its arguments, so the caller's cannot be changed. */
-  copies: boolean;
   enforced: Enforcement;
 }
 
@@ -95,7 +93,6 @@ function add(tool: ToolObject, listing: Listing, { unbound, modes }: ListingRule
       tool,
       contract,
       ...(revive && { revive }),
-      copies: tool._call !== undefined && copiesAll(tool.schema),
       enforced: enforcement(contract, modes),
     });
     interceptTools(tool);

@@ -29,14 +29,6 @@ function isCarried(node: ZodNode): boolean {
   return node.kind === "map" || node.kind === "set";
 }
 
-/** True when parsing makes a new object of every object in a value: none of the caller's is passed on. */
-export function copiesAll(schema: unknown, seen: Set<unknown> = new Set()): boolean {
-  if (schema === undefined || seen.has(schema)) return true;
-  seen.add(schema);
-  const node = zodNodeOf(schema);
-  return node.kind !== "leaf" && partsOf(node).every((part) => copiesAll(part, seen));
-}
-
 function partsOf(node: ZodNode): readonly unknown[] {
   switch (node.kind) {
     case "object":
@@ -74,7 +66,6 @@ function revive(schema: unknown, value: unknown): unknown {
     case "object":
     case "record":
       return isJsonObject(value) ? fieldsOf(node, value) : value;
-    case "scalar":
     case "leaf":
       return value;
     default:

@@ -2,7 +2,7 @@
  * What a zod schema is made of, told in one way for zod 3 and zod 4.
  *
  * A user's tools may bring their own copies of either, so schemas are read by their members and
- * never by `instanceof`. Only what decides how a value travels is told; the rest is a `leaf`, which may hold anything.
+ * never by `instanceof`. Only what decides how a value travels is told; the rest is a `leaf`.
  */
 
 export type ZodNode =
@@ -16,7 +16,6 @@ export type ZodNode =
   | { kind: "union"; options: readonly unknown[] }
   | { kind: "intersection"; sides: readonly unknown[] }
   | { kind: "wrapper"; inner: unknown }
-  | { kind: "scalar" }
   | { kind: "leaf" };
 
 interface Definition {
@@ -94,24 +93,10 @@ const WRAPPERS = new Set([
   "branded",
 ]);
 
-/** What holds no other value. */
-const SCALARS = new Set([
-  "string",
-  "number",
-  "boolean",
-  "null",
-  "literal",
-  "enum",
-  "nativeenum",
-  "undefined",
-  "never",
-]);
-
 /** A pipe is seen from its input side; what a preprocess function makes of it, nobody knows. */
 function wrapperOf(kind: string, def: Definition): ZodNode {
   if (WRAPPERS.has(kind)) return { kind: "wrapper", inner: def.innerType ?? def.type };
   if (kind === "lazy") return { kind: "wrapper", inner: (def.getter as () => unknown)() };
-  if (SCALARS.has(kind)) return { kind: "scalar" };
   if (kind !== "pipe") return { kind: "leaf" };
   const effect = def.effect as { type?: string } | undefined;
   if (effect?.type === "preprocess") return { kind: "leaf" };

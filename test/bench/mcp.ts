@@ -8,7 +8,7 @@
  */
 import { tool } from "@langchain/core/tools";
 import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
-import { McpServer, type Server } from "@modelcontextprotocol/server";
+import { McpServer, Server } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { toolServer } from "../../adapter/index.ts";
 import { protocolServer } from "../../adapter/mcp-protocol.ts";
@@ -101,7 +101,18 @@ interface Pair {
   mine: Server;
   base: () => McpServer;
   names: [string, string];
-  ratio: number;
+  /** Absent for a row that only tells where the ground is. */
+  ratio?: number;
+}
+
+/** The protocol alone: the SDK's low-level server with an answer that was made before. */
+async function constant(): Promise<Server> {
+  const server = new Server({ name: "constant", version: "1" }, { capabilities: { tools: {} } });
+  const value = await quote(ARGS);
+  const content = [{ type: "text" as const, text: JSON.stringify(value) }];
+  server.setRequestHandler("tools/list", async () => ({ tools: [] }));
+  server.setRequestHandler("tools/call", async () => ({ content, structuredContent: value }));
+  return server;
 }
 
 async function compared({ metric, mine, base, names, ratio }: Pair): Promise<Comparison> {
@@ -116,7 +127,7 @@ async function compared({ metric, mine, base, names, ratio }: Pair): Promise<Com
     metric,
     base: { name: names[0], rounds: rounds.base, again: rounds.again },
     ours: { name: names[1], rounds: rounds.ours },
-    goal: { kind: "atMost", ratio },
+    ...(ratio === undefined ? {} : { goal: { kind: "atMost" as const, ratio } }),
   };
 }
 
@@ -135,6 +146,12 @@ export async function mcpCall(): Promise<Comparison[]> {
       base: () => naive(quote),
       names: ["McpServer", "ours"],
       ratio: 0.85,
+    }),
+    await compared({
+      metric: "no tool at all, p50, µs",
+      mine: await constant(),
+      base: () => naive(quote),
+      names: ["McpServer", "constant answer"],
     }),
   ];
 }
