@@ -4,13 +4,7 @@
  */
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
-import {
-  type ModelCall,
-  type ModelRequest,
-  type ModelResponse,
-  modelBook,
-  modelKey,
-} from "../core/model.ts";
+import { type ModelCall, type ModelRequest, type ModelResponse, modelBook } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import type { ChainTools } from "./chain.ts";
 import type { ModelInterceptor, ModelObject, SeenModelCall } from "./model-interception.ts";
@@ -37,19 +31,13 @@ export function modelRecorder(
   { elapsedMs, insideTool }: Surroundings,
 ): ModelRecorder {
   const entries: Entry[] = [];
-  const seen = new Map<string, number>();
   const book = tools.mode === "recorded" ? modelBook(tools.modelRecording ?? []) : undefined;
   const mayRun = tools.mode === "live" || tools.models !== "recorded";
 
   const begin = (call: SeenModelCall, streamed: boolean): Entry => {
-    const request = requestOf(call);
-    const key = modelKey(request);
-    const occurrence = seen.get(key) ?? 0;
-    seen.set(key, occurrence + 1);
     const tool = insideTool();
     const entry: Entry = {
-      request,
-      occurrence,
+      request: requestOf(call),
       ...(streamed && { streamed }),
       ...(tool === undefined ? {} : { insideTool: tool }),
       startedAtMs: elapsedMs(),

@@ -6,8 +6,8 @@
  */
 import { isJsonObject, type JsonObject, type JsonValue, setOwn, toJson } from "../core/json.ts";
 import type { ModelMessage, ModelRequest, ModelTool, ModelToolCall } from "../core/model.ts";
-import { contractOf } from "./contract.ts";
 import type { ToolObject } from "./shape.ts";
+import { contractOfKnown } from "./tool-record.ts";
 
 /** A request as LangChain holds it. */
 export interface RawRequest {
@@ -168,12 +168,9 @@ function chosen(given: unknown, wanted: (name: string) => boolean): JsonObject {
 function plainTool(tool: unknown): unknown {
   const { name, invoke } = (tool ?? {}) as { name?: unknown; invoke?: unknown };
   if (typeof name !== "string" || typeof invoke !== "function") return tool;
-  try {
-    const { description, inputSchema } = contractOf(tool as ToolObject);
-    return { name, description, parameters: inputSchema };
-  } catch {
-    return { name }; // It has no contract; the model's package will say what it thinks of that.
-  }
+  const contract = contractOfKnown(tool as ToolObject);
+  if (!contract) return { name }; // The model's package will say what it thinks of that.
+  return { name, description: contract.description, parameters: contract.inputSchema };
 }
 
 function modelName(params: JsonObject): string | undefined {

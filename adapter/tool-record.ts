@@ -38,7 +38,8 @@ export function recordedArgs({ tool, parsed, raw }: CalledTool): JsonValue {
 
 const contracts = new WeakMap<ToolObject, Contract | null>();
 
-function contractOfKnown(tool: ToolObject): Contract | null {
+/** Its contract; null when it has none. Deriving one costs more than a call of the tool. */
+export function contractOfKnown(tool: ToolObject): Contract | null {
   const known = contracts.get(tool);
   if (known !== undefined) return known;
   const contract = contractOrNull(tool);

@@ -8,7 +8,6 @@ import {
   type ModelPort,
   type ModelQuestion,
   type ModelRequest,
-  modelKey,
 } from "./model.ts";
 import { serializeError } from "./outcome.ts";
 import { jsonSchemaOf, type Schema } from "./schema.ts";
@@ -64,10 +63,8 @@ export async function askModel(
 }
 
 function startRecord(context: AskContext, request: ModelRequest): ModelCall {
-  const key = modelKey(request);
   const record: ModelCall = {
     request,
-    occurrence: context.modelCalls.filter((call) => modelKey(call.request) === key).length,
     outcome: { status: "timed_out", afterMs: 0 },
     startedAtMs: context.elapsedMs(),
     durationMs: 0,

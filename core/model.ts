@@ -55,11 +55,9 @@ export interface ModelResponse {
   metadata?: JsonObject;
 }
 
-/** One model call of one run. */
+/** One model call of one run. Of several with equal requests the order tells which is which. */
 export interface ModelCall {
   request: ModelRequest;
-  /** 0 for the first call with this request in this run, 1 for the second … */
-  occurrence: number;
   /** `returned` holds a {@link ModelResponse}. */
   outcome: Outcome;
   /** The answer is not whole: its reader left, or it has no JSON form. It cannot stand in. */

@@ -25,7 +25,7 @@ export interface TappedRun {
   outcome: Outcome;
   lossy?: boolean;
   calls: TappedCall[];
-  modelCalls: Omit<ModelCall, "occurrence" | "served">[];
+  modelCalls: Omit<ModelCall, "served">[];
   durationMs: number;
 }
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { TwintrackError } from "../core/error.ts";
 import { digest, isJsonObject, type JsonValue } from "../core/json.ts";
 import { occurrenceCounter, type ToolCall } from "../core/ledger.ts";
-import { type ModelCall, modelKey } from "../core/model.ts";
+import type { ModelCall } from "../core/model.ts";
 import type { Schema } from "../core/schema.ts";
 import { MAX_TAPPED_RUNS, type TapBatch, type TappedRun } from "../core/tap.ts";
 import type { FlowConfig } from "./config.ts";
@@ -214,11 +214,9 @@ function payloadOf(run: TappedRun, input: JsonValue): FramePayload {
       served: "live",
     }),
   );
-  const asked = occurrenceCounter();
   const modelCalls = run.modelCalls.map(
     (call): ModelCall => ({
       ...call,
-      occurrence: asked("", modelKey(call.request)),
       served: "live",
     }),
   );

@@ -159,10 +159,10 @@ def test_a_model_call_without_a_record_runs_only_when_models_are_live(
         assert (served(run), asked) == (["refused"], [])
 
 
-def test_equal_requests_are_counted_and_a_call_inside_a_call_is_a_part_of_it() -> None:
+def test_a_model_call_inside_a_model_call_is_a_part_of_it() -> None:
     run = live(models.twice, "again")
 
-    assert [call["occurrence"] for call in run["modelCalls"]] == [0, 1]
+    assert len(run["modelCalls"]) == 2
 
 
 def test_a_stream_of_a_model_that_is_left_does_not_stand_in() -> None:

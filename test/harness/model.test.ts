@@ -103,7 +103,7 @@ describe("a model step", () => {
     );
 
     expect(outcome).toEqual({ status: "returned", value: JSON.parse(GOOD) });
-    expect(modelCalls.map(({ occurrence }) => occurrence)).toEqual([0, 1, 2]);
+    expect(modelCalls).toHaveLength(3);
     const failures = history.filter((event) => event.type === "step_failed");
     expect(failures.map((event) => event.type === "step_failed" && event.error.code)).toEqual([
       "OUTPUT_INVALID",

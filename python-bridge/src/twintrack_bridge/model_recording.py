@@ -44,7 +44,6 @@ class ModelRecording:
         self._may_run = may_run
         self._elapsed_ms = elapsed_ms
         self._inside_tool = inside_tool
-        self._seen: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def snapshot(self) -> list[JsonObject]:
@@ -126,7 +125,6 @@ class ModelRecording:
 
     def _begin(self, seen: Seen, *, streamed: bool) -> JsonObject:
         request = model_request(_name(seen.model), seen.input, _params(seen), seen.options)
-        key = canonical_text(request)
         tool = self._inside_tool()
         record: JsonObject = {
             "request": request,
@@ -139,8 +137,6 @@ class ModelRecording:
             **({"insideTool": tool} if tool else {}),
         }
         with self._lock:
-            record["occurrence"] = self._seen.get(key, 0)
-            self._seen[key] = record["occurrence"] + 1
             self.calls.append(record)
         return record
 
