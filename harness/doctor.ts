@@ -7,29 +7,15 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { installedVersions } from "../adapter/installed.ts";
-import { pythonVersions } from "../adapter/python.ts";
-import type { Contract } from "../adapter/tool-server.ts";
 import { isTwintrackError, messageOf, TwintrackError } from "../core/error.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { compileRules } from "./compare/rules.ts";
-import type { PythonSource, ResolvedConfig, ToolSource } from "./config.ts";
-import { isPython, openSides, openToolServer, pythonOptions, type Sides } from "./side.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { type Finding, MIN_CORE, ok, older, problem, warning } from "./finding.ts";
+import { isPython, openSides, type Sides } from "./side.ts";
 import { connectDatabase, embeddedFolder } from "./store/open.ts";
-
-export interface Finding {
-  /** What was looked at, for example `tools.billing`. */
-  check: string;
-  status: "ok" | "warning" | "problem";
-  detail: string;
-  /** What removes it. */
-  fix?: string;
-  /** The code of the error that a run would have met. */
-  code?: string;
-}
+import { pythonFindings, toolFindings } from "./tool-check.ts";
 
 const MIN_NODE = [22, 18] as const;
-const MIN_CORE = [0, 3] as const;
-const MIN_PYTHON = [3, 10] as const;
 
 /** Everything that can be checked for a configuration, in the order a trigger would meet it. */
 export async function examine(
@@ -42,7 +28,9 @@ export async function examine(
       ...nodeVersion(process.versions.node),
       ...tracing(env),
       ...langchain(config),
-      ...(await all(Object.entries(config.tools), ([id, source]) => tools(config, id, source))),
+      ...(await all(Object.entries(config.tools), ([id, source]) =>
+        toolFindings(config, id, source),
+      )),
       ...(await all(Object.keys(config.flows), (flow) => flowSides(config, sides, flow))),
       ...Object.entries(config.flows).flatMap(([flow, { compare }]) => rules(flow, compare?.rules)),
       ...(Object.keys(config.flows).length === 0 ? [] : await storage(config)),
@@ -59,30 +47,6 @@ async function all<T>(
   const found: Finding[] = [];
   for (const item of items) found.push(...(await check(item)));
   return found;
-}
-
-function ok(check: string, detail: string): Finding {
-  return { check, status: "ok", detail };
-}
-
-function warning(check: string, detail: string, fix: string): Finding {
-  return { check, status: "warning", detail, fix };
-}
-
-function problem(check: string, error: unknown): Finding {
-  const known = isTwintrackError(error);
-  return {
-    check,
-    status: "problem",
-    detail: messageOf(error),
-    ...(known ? { code: error.code } : {}),
-    ...(known && error.hint ? { fix: error.hint } : {}),
-  };
-}
-
-function older(version: string, than: readonly [number, number]): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major < than[0] || (major === than[0] && minor < than[1]);
 }
 
 function nodeVersion(version: string): Finding[] {
@@ -120,114 +84,6 @@ function langchain({ baseDir }: ResolvedConfig): Finding[] {
   ];
 }
 
-async function tools(config: ResolvedConfig, id: string, source: ToolSource): Promise<Finding[]> {
-  const check = `tools.${id}`;
-  try {
-    const versions = isPython(source) ? await python(config, check, source, "tools") : [];
-    const server = await openToolServer(config, id, source);
-    try {
-      const [contracts, unsupported] = [await server.listTools(), await server.unsupported()];
-      return [
-        ...versions,
-        ok(check, `${contracts.length} tools`),
-        ...unsupported.map(({ name, reason }) => warning(check, `${name}: ${reason}`, NOT_BRIDGED)),
-        ...undeclared(check, contracts, source.effects ?? {}),
-        ...contracts.flatMap((contract) => losses(check, contract)),
-      ];
-    } finally {
-      await server.close();
-    }
-  } catch (error) {
-    return [problem(check, error)];
-  }
-}
-
-const NOT_BRIDGED = "Change the tool as the reason says, or leave it out of the list.";
-
-function undeclared(
-  check: string,
-  contracts: readonly Contract[],
-  effects: Readonly<Record<string, string>>,
-): Finding[] {
-  const names = contracts.map(({ originalName }) => originalName);
-  const missing = names.filter((name) => !Object.hasOwn(effects, name));
-  const unknown = Object.keys(effects).filter((name) => !names.includes(name));
-  const declared = missing.map((name) => `${name}: "read"`).join(", ");
-  return [
-    ...(missing.length === 0
-      ? []
-      : [
-          warning(
-            check,
-            `${missing.join(", ")}: no declared effect, so each counts as a write`,
-            `Declare those that only read: effects: { ${declared} }`,
-          ),
-        ]),
-    ...unknown.map((name) =>
-      problem(
-        check,
-        new TwintrackError("CONFIG_INVALID", `effects names ${name}, and no tool is called so`, {
-          hint: `There are: ${names.join(", ") || "none"}.`,
-        }),
-      ),
-    ),
-  ];
-}
-
-/** What callers are not told by a contract. */
-function losses(check: string, { name, description, inputSchema }: Contract): Finding[] {
-  const vague = placesOfAnything(inputSchema, "");
-  return [
-    ...(description.trim() === ""
-      ? [warning(check, `${name} has no description`, "Callers choose tools by it: add one.")]
-      : []),
-    ...(vague.length === 0
-      ? []
-      : [
-          warning(
-            check,
-            `${name} takes anything at ${vague.join(", ")}: the type has no JSON Schema form`,
-            "Use a type that has one, or describe the field.",
-          ),
-        ]),
-  ];
-}
-
-/** Where a schema says nothing at all: no type, no values, no description. */
-function placesOfAnything(schema: JsonObject, pointer: string): string[] {
-  const { properties } = schema;
-  if (!isJsonObject(properties)) return [];
-  return Object.entries(properties).flatMap(([name, field]) => {
-    const place = `${pointer}/${name}`;
-    if (isEmpty(field)) return [place];
-    return isJsonObject(field) ? placesOfAnything(field, place) : [];
-  });
-}
-
-function isEmpty(field: JsonValue): boolean {
-  if (!isJsonObject(field)) return field === true;
-  return Object.keys(field).every((key) => key === "title" || key === "default");
-}
-
-async function python(
-  config: ResolvedConfig,
-  check: string,
-  source: PythonSource,
-  kind: "tools" | "chain",
-): Promise<Finding[]> {
-  const versions = await pythonVersions(pythonOptions(config, source), kind);
-  const [version, core] = [String(versions.python), versions["langchain-core"]];
-  const told = `Python ${version} in ${String(versions.executable)}, langchain-core ${String(core)}`;
-  const notes = [
-    older(version, MIN_PYTHON) && `Python ${version} is older than ${MIN_PYTHON.join(".")}`,
-    typeof core === "string" &&
-      older(core, MIN_CORE) &&
-      `langchain-core ${core} is older than what is tested`,
-  ].filter((note) => typeof note === "string");
-  const fix = "Update the interpreter's environment, or name another one: interpreter: PATH.";
-  return [ok(check, told), ...notes.map((note) => warning(check, note, fix))];
-}
-
 async function flowSides(config: ResolvedConfig, sides: Sides, flow: string): Promise<Finding[]> {
   const check = `flows.${flow}`;
   const { legacy, candidate } = sides.configOf(flow);
@@ -242,7 +98,7 @@ async function flowSides(config: ResolvedConfig, sides: Sides, flow: string): Pr
   };
   if (legacy && isPython(legacy)) {
     try {
-      found.push(...(await python(config, `${check}.legacy`, legacy, "chain")));
+      found.push(...(await pythonFindings(config, `${check}.legacy`, legacy, "chain")));
     } catch (error) {
       found.push(problem(`${check}.legacy`, error));
     }

@@ -2,7 +2,8 @@
 import { ERROR_CODES, type ErrorCode } from "../../core/error.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { loadConfig, resolveConfig } from "../config.ts";
-import { examine, type Finding } from "../doctor.ts";
+import { examine } from "../doctor.ts";
+import type { Finding } from "../finding.ts";
 import type { Cli } from "./main.ts";
 import { EXIT } from "./reply.ts";
 import { sourceOf, type ToolOptions, withSource } from "./tool-commands.ts";
