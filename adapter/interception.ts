@@ -17,8 +17,6 @@ import { patchModels } from "./model-interception.ts";
 import { replace } from "./patch.ts";
 import type { ToolObject } from "./shape.ts";
 
-export { runAsPort } from "./context.ts";
-
 /** Patches the copy of LangChain that this tool comes from. Does nothing twice. */
 export function interceptTools(tool: object): void {
   const owner = topmostOwner(tool, "call");

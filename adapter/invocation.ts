@@ -4,9 +4,9 @@ import { isJsonObject, type JsonValue, toJson } from "../core/json.ts";
 import type { ToolCallOptions, ToolResult } from "../core/tool.ts";
 import type { CommandPolicy } from "./command.ts";
 import { errorResult, toolResult } from "./content.ts";
+import { runAsPort } from "./context.ts";
 import { withinLimits } from "./deadline.ts";
 import { derive, type Generator, isGenerator } from "./derive.ts";
-import { runAsPort } from "./interception.ts";
 import type { KnownTool } from "./listing.ts";
 
 let callCount = 0;
