@@ -116,8 +116,12 @@ if (checkout === undefined) {
 } else {
   const folder = mkdtempSync(join(tmpdir(), "corpus-"));
   const found = join(folder, "found.jsonl");
-  const summary = await collect(resolve(checkout), found);
+  const given = resolve(checkout);
+  // Some of these tests write files beside themselves: here they go with the folder.
+  process.chdir(folder);
+  const summary = await collect(given, found);
   const lines = existsSync(found) ? readFileSync(found, "utf8").trimEnd().split("\n") : [];
+  process.chdir(ROOT);
   rmSync(folder, { recursive: true });
   process.exitCode = report(lines.map((line) => JSON.parse(line) as Published));
   console.log(summary);
