@@ -35,6 +35,7 @@ FRAMES: list[tuple[str, bytes, Any, int | None]] = [
     ("no JSON", b"hello\n", None, -32700),
     ("invalid UTF-8", b'{"id":"\xff"}\n', None, -32700),
     ("NaN", b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":NaN}}\n', None, -32700),
+    ("infinity", PARAMS % b"1e999" + b"\n", None, -32700),
     ("id null", b'{"jsonrpc":"2.0","id":null,"method":"ping"}\n', None, -32600),
     ("id a fraction", b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}\n', None, -32600),
     ("id true", b'{"jsonrpc":"2.0","id":true,"method":"ping"}\n', None, -32600),

@@ -50,7 +50,8 @@ def test_a_frame_that_never_ends_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\xff", b"{", b"NaN", b"[Infinity]", b"[" * 100_000, b"1" * 5_000]
+    "data",
+    [b"\xff", b"{", b"NaN", b"[Infinity]", b"1e999", b"-1e999", b"[" * 100_000, b"1" * 5_000],
 )
 def test_what_is_not_json_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):

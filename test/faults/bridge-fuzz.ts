@@ -31,6 +31,7 @@ function startBridge(): Bridge {
     env: { ...process.env, PYTHONPATH: pythonPath },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  const gone = once(child, "close");
   const waiting = new Map<string, (answer: unknown) => void>();
   const bridge: Bridge = {
     broken: [],
@@ -38,12 +39,14 @@ function startBridge(): Bridge {
     errors: 0,
     ended: undefined,
     write: async (frame) => {
-      if (!child.stdin.write(frame)) await once(child.stdin, "drain");
+      if (bridge.ended) throw new Error(`The bridge ended: ${bridge.ended}`);
+      const drained = child.stdin.write(frame) || once(child.stdin, "drain");
+      await Promise.race([drained, gone]).catch(() => gone);
     },
     ask: (id, method, params) => {
       const { promise, resolve: answered, reject } = Promise.withResolvers<unknown>();
       waiting.set(id, answered);
-      child.once("exit", () => reject(new Error(`The bridge ended: ${bridge.ended}`)));
+      child.once("close", () => reject(new Error(`The bridge ended: ${bridge.ended}`)));
       child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
       return promise;
     },
@@ -58,7 +61,7 @@ function startBridge(): Bridge {
     said = (said + chunk).slice(-4_000);
   });
   child.stdin.on("error", () => {});
-  child.once("exit", (code, signal) => {
+  child.once("close", (code, signal) => {
     bridge.ended = `${code ?? signal}: ${said}`;
   });
   child.setMaxListeners(0);

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .protocol import Shape
     from .value import JsonObject, JsonValue
 
-
 _TOO_LONG = "the frame is too long; start the bridge with a larger --max-frame-bytes"
 
 #: Frames answered in one write; few, so that large answers do not gather.
@@ -61,11 +60,12 @@ class Server:
         for start in range(0, len(frames), _TOGETHER):
             self._outbox.wait_for_room()
             self._outbox.gather()
-            try:
-                for frame in frames[start : start + _TOGETHER]:
+            for frame in frames[start : start + _TOGETHER]:
+                try:
                     self._take(frame)
-            finally:
-                self._outbox.release()
+                except Exception as error:  # Whatever it is, the next frame has to be read.
+                    self._fail(None, _reported(error))
+            self._outbox.release()
 
     def _take(self, frame: Frame | Oversize) -> None:
         if isinstance(frame, Oversize):
@@ -189,8 +189,8 @@ class Server:
         if (token := meta.get("progressToken")) is not None:
             call.progress = lambda done, text: self._progress(request, token, done, text)
         if runs_in_thread(bridged.tool):
-            work = lambda: shape(call_in_thread(bridged, call, self._engine.loop))  # noqa: E731
-            self._in_thread(request, work, call)
+            loop = self._engine.loop
+            self._in_thread(request, lambda: shape(call_in_thread(bridged, call, loop)), call)
         else:
             self._on_loop(request, lambda: call_on_loop(bridged, call), shape)
 
@@ -268,13 +268,9 @@ class Server:
             self._outbox.send(frame)
 
     def _failed(self, request: Request, error: BaseException) -> None:
-        if not isinstance(error, RequestError):
-            import traceback
-
-            traceback.print_exception(error, file=sys.stderr)
-            error = RequestError(errors.INTERNAL_ERROR, f"bridge: {message_of(error)}")
+        known = error if isinstance(error, RequestError) else _reported(error)
         if self._flights.answer(request):
-            self._fail(request.id, error)
+            self._fail(request.id, known)
 
     def _progress(self, request: Request, token: JsonValue, done: int, text: str) -> None:
         # Progress is news: what a client that does not read misses is not kept for it.
@@ -293,5 +289,12 @@ class Server:
         self._outbox.send(encode({"jsonrpc": "2.0", "method": method, "params": params}))
 
     def _fail(self, request_id: JsonValue, error: RequestError) -> None:
-        message = {"jsonrpc": "2.0", "id": request_id, "error": error.as_json()}
-        self._outbox.send(encode(message))
+        self._outbox.send(encode({"jsonrpc": "2.0", "id": request_id, "error": error.as_json()}))
+
+
+def _reported(error: BaseException) -> RequestError:
+    """Our own mistake: told to the author on stderr, and to the client as an error."""
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
+    return RequestError(errors.INTERNAL_ERROR, f"bridge: {message_of(error)}")

@@ -113,7 +113,7 @@ def decode(frame: Frame) -> JsonValue:
 
     Raises:
         TooDeep: nested deeper than `MAX_DEPTH`.
-        ValueError: not UTF-8, not JSON, NaN or an infinity.
+        ValueError: not UTF-8, not JSON, or a number that is none: NaN, 1e999.
     """
     data = frame.data
     try:
@@ -139,7 +139,15 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (_INFINITY, -_INFINITY):  # It could not be written again.
+        raise ValueError(f"{text} is larger than a number can be")
+    return number
+
+
+_INFINITY = float("inf")
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def read_frames(
