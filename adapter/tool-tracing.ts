@@ -31,10 +31,18 @@ export async function traceInstalledTools(from: string): Promise<void> {
       "invoke",
       (original) =>
         function invoke(...args) {
-          for (const owner of owners(this, "_call", base)) replace<Body>(owner, "_call", witnessed);
+          openBodies(this, base);
           return original.apply(this, args);
         },
     );
+  }
+}
+
+function openBodies(tool: ToolObject, base: object): void {
+  try {
+    for (const owner of owners(tool, "_call", base)) replace<Body>(owner, "_call", witnessed);
+  } catch {
+    // A frozen class stays as it is: its calls are told as callbacks tell them.
   }
 }
 

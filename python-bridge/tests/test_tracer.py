@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
+from langchain_core.tools import BaseTool, tool
 
 import models
 from twintrack_bridge.tracer import TwintrackTracer
@@ -170,6 +170,29 @@ def test_a_tool_without_a_tracer_is_left_alone(tap: Tap) -> None:
 
     assert models.shout.invoke({"text": "a"}) == {"text": "A"}
     assert tap.told(tracer) == []
+
+
+class Uncopyable(BaseTool):
+    name: str = "uncopyable"
+    description: str = "Cannot be copied."
+
+    def _run(self, text: str) -> str:
+        return text.upper()
+
+    def __copy__(self) -> Any:
+        raise TypeError("not me")
+
+
+def test_a_tool_that_cannot_be_copied_runs_as_before_and_is_told(tap: Tap) -> None:
+    tracer = TwintrackTracer("f", tap.url)
+    tool_of_its_own = Uncopyable()
+    chain = RunnableLambda(lambda text: tool_of_its_own.invoke({"text": text}))
+    assert chain.invoke("a", config=watched(tracer)) == "A"
+    (run,) = tap.told(tracer)
+
+    (call,) = run["calls"]
+    assert (call["tool"], call["args"]) == ("uncopyable", {"text": "a"})
+    assert call["outcome"] == {"status": "returned", "value": "A"}
 
 
 def test_the_run_name_and_the_mapping_of_the_input_say_what_a_trigger_is(tap: Tap) -> None:

@@ -195,6 +195,18 @@ test("tools of every make run as before, and are told by the author's name", asy
   ]);
 });
 
+test("a frozen tool runs as before, and is told as callbacks tell it", async () => {
+  const watching = await tracer();
+  const frozen = Object.freeze(
+    Object.assign(new Counting(), { _call: async ({ n }: { n: number }) => `${n + 1}` }),
+  );
+  const chain = RunnableLambda.from(async (_: string, config) => frozen.invoke({ n: 2 }, config));
+  expect(await chain.invoke("x", { callbacks: [watching] })).toBe("3");
+  const [run] = await told(watching);
+
+  expect(run?.calls).toMatchObject([{ args: { n: 2 }, outcome: { status: "returned", value: 3 } }]);
+});
+
 test("runs at once are told apart, each once, although the tracer is given twice", async () => {
   const watching = await tracer();
   const chain = RunnableLambda.from(async (n: number, config) => {

@@ -123,11 +123,19 @@ def install() -> None:
     patched.run, patched.arun = run_observed, arun_observed
 
 
+def _watched(tool: Tool, watcher: Observer) -> Tool:
+    """The tool as a watcher sees it; one that cannot be copied is left as it is."""
+    try:
+        return observed(tool, watcher)
+    except Exception:
+        return tool
+
+
 def _for_current_run(tool: Tool) -> Tool:
     current = CURRENT.get()
     if getattr(tool, _OBSERVED, False) or isinstance(current, Unobserved):
         return tool
     if current is None:
         RECORDED_RUNS.refuse_strangers(tool)
-        return tool if _watcher is None else observed(tool, _watcher)
+        return tool if _watcher is None else _watched(tool, _watcher)
     return observed(tool, current)
