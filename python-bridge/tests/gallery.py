@@ -201,6 +201,24 @@ retriever_pair = create_retriever_tool(
     _STORE.as_retriever(), "retriever_pair", "Find pages.", response_format="content_and_artifact"
 )
 
+
+async def _remote(**arguments: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    return [{"type": "text", "text": arguments["city"]}], {"n": len(arguments)}
+
+
+#: The shape of a tool that langchain-mcp-adapters makes of an MCP server's.
+as_adapters_make_it = StructuredTool(
+    name="as_adapters_make_it",
+    description="Remote.",
+    args_schema={
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+    coroutine=_remote,
+    response_format="content_and_artifact",
+)
+
 # Reserved names and parameters that never arrive.
 
 
@@ -505,8 +523,8 @@ broken_toolkit = Awkward()
 GOOD: list[Any] = [
     spelt, pydantic_1, recursive, loose, either, checked, Unparsed(), Both(), func_and_coroutine,
     only_coroutine, returns_awaitable, Constructed, on_runnable, text_as_tool, legacy_with_schema,
-    retriever, retriever_pair, keeps_callbacks, variadic_more, hidden, hidden_old, stateful,
-    part_of_state, with_runtime, RuntimeMethod(), reads_trace, *HANDLERS, raises_group, commands,
+    retriever, retriever_pair, as_adapters_make_it, keeps_callbacks, variadic_more, hidden,
+    hidden_old, stateful, part_of_state, with_runtime, RuntimeMethod(), reads_trace, *HANDLERS, raises_group, commands,
     command_list, sends, interrupts, interrupts_async, messages, message_with_artifact, not_a_pair,
     returning_generator, pair_generator, sync_to_async_generator, odd, callable_object,
 ]  # fmt: skip

@@ -95,6 +95,13 @@ def test_a_chain_runs_over_the_wire(bridge: Bridge) -> None:
     assert len(run["result"]["calls"]) == 2
 
 
+def test_python_code_named_on_the_command_line_fills_injected_arguments() -> None:
+    bridge = Bridge("--inject", "gallery:INJECTED", "--threads=2", "gallery:NEED_STORE")
+    assert bridge.call("stored", x=1)["content"][0]["text"] == "1 the store"
+    assert bridge.call("stored", x=1, store="evil")["isError"] is True
+    assert bridge.close()[0] == 0
+
+
 def test_it_exits_with_all_it_started_when_stdin_ends_although_a_tool_hangs() -> None:
     bridge = Bridge("hanging:hang", "hanging:spawn")
     bridge.call("spawn")
@@ -118,6 +125,11 @@ def test_it_exits_with_all_it_started_when_stdin_ends_although_a_tool_hangs() ->
         (["hanging:broken.x"], 2, "hanging has no attribute broken.x"),
         (["raises_on_import:x"], 2, "SystemExit"),
         ([], 2, "at least one"),
+        (["--threads", "0", "shapes:add"], 2, "at least 1"),
+        (["--max-frame-bytes", "many", "shapes:add"], 2, "not many"),
+        (["--tools", "shapes:add"], 2, "no option --tools"),
+        (["--chain"], 2, "needs a value"),
+        (["--inject", "shapes:nobody", "shapes:add"], 2, "no attribute nobody"),
     ],
 )
 def test_a_target_that_cannot_be_loaded_ends_the_process_with_the_reason(

@@ -85,6 +85,7 @@ CALLS: list[tuple[str, dict[str, Any], Any]] = [
     ("text_as_tool", {"tool_input": "a"}, "A"),
     ("text_as_tool", {"__arg1": "a"}, "A"),
     ("text_as_tool", {"input": "a"}, "A"),
+    ("as_adapters_make_it", {"city": "Gent"}, [[{"type": "text", "text": "Gent"}], {"n": 1}]),
     ("legacy_with_schema", {"query": "ab"}, "abab"),
     ("keeps_callbacks", {"x": 1}, "1 CallbackManager"),
     ("variadic_more", {"x": 1}, "1 () {}"),
@@ -201,8 +202,7 @@ def test_an_injected_argument_is_the_host_s_and_nobody_else_s(
     spoofed = run(name, Call({**args, **spoof}, inject), way)
     assert spoofed["isError"] is True
     assert "may not be sent" in text(spoofed)
-    if name != "hidden":
-        assert raw(run(name, Call(args, inject), way)) == expected
+    assert raw(run(name, Call(args, inject), way)) == expected
     with pytest.raises(RequestError, match="host to inject"):
         run(name, Call(args), way)
 
@@ -327,7 +327,7 @@ def test_arrays_and_scalars_of_numpy_are_numbers() -> None:
 
 
 #: LangChain shows these as the repr of an object, and the JSON text is better.
-OBJECTS = ("Constructed", "returning_generator")
+OBJECTS = ("as_adapters_make_it", "Constructed", "returning_generator")
 
 
 @pytest.mark.parametrize("name", [name for name, *_ in CALLS if name not in OBJECTS])

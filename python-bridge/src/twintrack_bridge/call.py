@@ -26,7 +26,7 @@ from typing import Any, get_type_hints
 from .binding import Binding, Host, injected_values
 from .capture import CURRENT, Unobserved, observed
 from .contract import Bridged
-from .injection import ById, refused_names
+from .injection import ById, published_names, refused_names
 from .loading import Tool
 from .result import MISSING, broke_in_print, failure, raw_to_json, result_of
 from .schema import synthetic_names
@@ -211,7 +211,9 @@ def _prepare(bridged: Bridged, call: Call, get_loop: Loop) -> _Running | JsonObj
     injected: JsonObject = {}
     if bridged.injected or call.inject:
         host = Host(call.inject, call.binding or Binding(), call_id, running.config, running.tell)
-        injected = injected_values(bridged, host)
+        spelt = published_names(tool)  # A field with an alias is not filled by its own name.
+        given = injected_values(bridged, host)
+        injected = {spelt.get(name, name): value for name, value in given.items()}
     if sent := sorted(call.args.keys() & refused_names(tool)):
         refusal = f"Argument {', '.join(sent)} is filled by the host and may not be sent"
         return failure(tool, ValueError(refusal), running.started)

@@ -116,10 +116,11 @@ def _config_names(key: ById) -> frozenset[str]:
 
 def published_names(tool: Tool) -> dict[str, str]:
     """From the parser's field names to the names in the published schema, where they differ."""
-    fields = getattr(tool.args_schema, "model_fields", None)
-    if not isinstance(fields, dict):
-        return {}
-    return {name: alias for name, field in fields.items() if (alias := _published_alias(field))}
+    return {
+        name: alias
+        for name, _, field in _schema_arguments(tool)
+        if (alias := _published_alias(field)) and alias != name
+    }
 
 
 def _published_alias(field: Any) -> str | None:
