@@ -524,8 +524,8 @@ GOOD: list[Any] = [
     spelt, pydantic_1, recursive, loose, either, checked, Unparsed(), Both(), func_and_coroutine,
     only_coroutine, returns_awaitable, Constructed, on_runnable, text_as_tool, legacy_with_schema,
     retriever, retriever_pair, as_adapters_make_it, keeps_callbacks, variadic_more, hidden,
-    hidden_old, stateful, part_of_state, with_runtime, RuntimeMethod(), reads_trace, *HANDLERS, raises_group, commands,
-    command_list, sends, interrupts, interrupts_async, messages, message_with_artifact, not_a_pair,
+    hidden_old, stateful, part_of_state, with_runtime, RuntimeMethod(), reads_trace, *HANDLERS,
+    raises_group, commands, command_list, sends, interrupts, interrupts_async, messages, message_with_artifact, not_a_pair,
     returning_generator, pair_generator, sync_to_async_generator, odd, callable_object,
 ]  # fmt: skip
 
