@@ -163,7 +163,7 @@ def test_each_item_of_a_generator_is_progress() -> None:
 
 def test_the_user_s_tool_object_is_not_changed() -> None:
     tool = BY_NAME["subclass"].tool
-    tool._injected_args_keys  # LangChain's own cache, filled when it is first asked for.
+    assert tool._injected_args_keys == frozenset()  # LangChain's own cache, which this fills.
     before = dict(tool.__dict__)
     call("subclass", city="Gent")
     assert tool.__dict__ == before
