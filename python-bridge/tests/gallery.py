@@ -525,8 +525,9 @@ GOOD: list[Any] = [
     only_coroutine, returns_awaitable, Constructed, on_runnable, text_as_tool, legacy_with_schema,
     retriever, retriever_pair, as_adapters_make_it, keeps_callbacks, variadic_more, hidden,
     hidden_old, stateful, part_of_state, with_runtime, RuntimeMethod(), reads_trace, *HANDLERS,
-    raises_group, commands, command_list, sends, interrupts, interrupts_async, messages, message_with_artifact, not_a_pair,
-    returning_generator, pair_generator, sync_to_async_generator, odd, callable_object,
+    raises_group, commands, command_list, sends, interrupts, interrupts_async, messages,
+    message_with_artifact, not_a_pair, returning_generator, pair_generator,
+    sync_to_async_generator, odd, callable_object,
 ]  # fmt: skip
 
 UNSUPPORTED: dict[str, str] = {
