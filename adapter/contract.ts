@@ -139,6 +139,8 @@ function compile(schema: JsonObject, coerce: boolean): Compiled {
     allErrors: !coerce,
     validateSchema: false,
     addUsedSchema: false,
+    // Or an object "has" what every object inherits: a field called constructor, for example.
+    ownProperties: true,
     ...(coerce ? { useDefaults: true, coerceTypes: true } : {}),
   };
   const ajv = new (readerOf(schema.$schema))(options);

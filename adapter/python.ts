@@ -1,7 +1,7 @@
 /** Python's LangChain tools and chains, through `python-bridge` in the user's own interpreter. */
 import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "../core/json.ts";
-import type { ToolResult } from "../core/tool.ts";
+import type { ToolCallOptions, ToolResult } from "../core/tool.ts";
 import type { PythonChild } from "./child.ts";
 import { PythonStarter } from "./starter.ts";
 import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
@@ -33,16 +33,21 @@ export function pythonTools(options: PythonOptions): ToolServer {
     },
   });
   const list = async (): Promise<Listing> => {
-    const limits = { what: "the list of tools", timeoutMs: python.callTimeoutMs };
+    // A start has a limit of its own, and is not a call.
+    const limits = { what: "the list of tools", timeoutMs: Number.POSITIVE_INFINITY };
     if (!pinned) await python.ready(limits);
     return pinned ?? { contracts: [], unsupported: [] };
   };
   return {
     listTools: async () => (await list()).contracts,
     unsupported: async () => (await list()).unsupported,
-    async callTool(name, args, { timeoutMs = python.callTimeoutMs, inject, ...limits } = {}) {
-      const meta = inject ? { _meta: { "twintrack/inject": toJson(inject).value } } : {};
-      const params = { name, arguments: args, ...meta };
+    async callTool(name, args, options = {}) {
+      const { timeoutMs = python.callTimeoutMs, inject, metadata, ...limits } = options;
+      const meta = {
+        ...traceIn(metadata),
+        ...(inject && { "twintrack/inject": toJson(inject).value }),
+      };
+      const params = { name, arguments: args, ...(inject || metadata ? { _meta: meta } : {}) };
       const admit = () => {
         const change = changes.get(name);
         if (change !== undefined) throw contractChanged(name, change);
@@ -52,6 +57,14 @@ export function pythonTools(options: PythonOptions): ToolServer {
     },
     close: () => python.close(),
   };
+}
+
+const TRACE_FIELDS = ["traceparent", "tracestate", "baggage"];
+
+/** W3C trace context travels where MCP has a place for it. */
+function traceIn(metadata: ToolCallOptions["metadata"] = {}): JsonObject {
+  const fields = Object.entries(metadata).filter(([name]) => TRACE_FIELDS.includes(name));
+  return Object.fromEntries(fields.map(([name, value]) => [name, String(value)]));
 }
 
 /** What became of each pinned contract that is not what it was, by tool name. */

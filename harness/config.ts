@@ -14,6 +14,7 @@ import type { JsonValue } from "../core/json.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Stage } from "../core/trigger.ts";
 import type { Policy } from "./gate.ts";
+import { nearestIssue } from "./issue.ts";
 import type { ModelClient } from "./model/client.ts";
 import { secretOf } from "./secret.ts";
 import type { LegacySource, ToolSource } from "./source.ts";
@@ -114,6 +115,12 @@ const modelClient = z.custom<ModelClient>(
 );
 const extractor = z.union([z.literal("agent"), anyFunction]);
 const effects = z.record(z.string(), z.enum(["read", "write"])).optional();
+const contract = z
+  .strictObject({
+    input: z.enum(["lenient", "strict"]).optional(),
+    output: z.enum(["off", "warn", "enforce"]).optional(),
+  })
+  .optional();
 const pythonShape = {
   python: z.string().regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"'),
   interpreter: z.string().optional(),
@@ -136,9 +143,9 @@ const configSchema = z.strictObject({
     .record(
       z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"),
       z.union([
-        z.strictObject({ module: z.string(), export: z.string().optional(), effects }),
-        z.strictObject({ ...pythonShape, effects }),
-        z.strictObject({ tools: z.array(z.unknown()), effects }),
+        z.strictObject({ module: z.string(), export: z.string().optional(), effects, contract }),
+        z.strictObject({ ...pythonShape, effects, contract }),
+        z.strictObject({ tools: z.array(z.unknown()), effects, contract }),
       ]),
     )
     .optional(),
@@ -182,7 +189,7 @@ export function resolveConfig(
 ): ResolvedConfig {
   const checked = configSchema.safeParse(config);
   if (!checked.success) {
-    const issue = checked.error.issues[0];
+    const issue = nearestIssue(checked.error.issues);
     const place = issue?.path.join(".") || "(root)";
     throw new TwintrackError(
       "CONFIG_INVALID",

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { chain } from "../adapter/capture.ts";
 import { type Catalog, type CatalogSource, catalog } from "../adapter/catalog.ts";
 import type { LegacyChain } from "../adapter/chain.ts";
+import { withContract } from "../adapter/enforcement.ts";
 import { httpChain } from "../adapter/http-chain.ts";
 import { toolServer } from "../adapter/in-process.ts";
 import { type PythonOptions, pythonTools } from "../adapter/python.ts";
@@ -152,8 +153,11 @@ function isHttp(source: LegacySource): source is HttpSource {
   return typeof source === "object" && "url" in source && !("invoke" in source);
 }
 
-export function pythonOptions(config: ResolvedConfig, source: PythonSource): PythonOptions {
-  const { python: target, interpreter, cwd, ...rest } = source;
+export function pythonOptions(
+  config: ResolvedConfig,
+  source: PythonSource & Partial<ToolSource>,
+): PythonOptions {
+  const { python: target, interpreter, cwd, effects: _effects, contract: _modes, ...rest } = source;
   return {
     ...rest,
     target,
@@ -186,11 +190,11 @@ export async function openToolServer(
   id: string,
   source: ToolSource,
 ): Promise<ToolServer> {
-  if ("tools" in source) return toolServer(source.tools);
-  if (isPython(source)) return pythonTools(pythonOptions(config, source));
-  return toolServer(
-    await importTools(resolve(config.baseDir, source.module), source.export ?? "tools", id),
-  );
+  const modes = source.contract ?? {};
+  if ("tools" in source) return toolServer(source.tools, modes);
+  if (isPython(source)) return withContract(pythonTools(pythonOptions(config, source)), modes);
+  const { module, export: name = "tools" } = source;
+  return toolServer(await importTools(resolve(config.baseDir, module), name, id), modes);
 }
 
 async function importTools(file: string, name: string, id: string): Promise<readonly unknown[]> {

@@ -1,4 +1,5 @@
 /** Where tools and legacy chains come from. */
+import type { ContractModes } from "../adapter/enforcement.ts";
 import type { HttpChainOptions } from "../adapter/http-chain.ts";
 import type { Effect } from "../core/effect.ts";
 
@@ -32,6 +33,8 @@ export type ToolSource = (
 ) & {
   /** What each tool does to the world, by the author's name; undeclared means `write`. */
   effects?: Record<string, Effect>;
+  /** How calls are held to the contracts. Default `{ input: "lenient", output: "warn" }`. */
+  contract?: Pick<ContractModes, "input" | "output">;
 };
 
 /** A loader of a runnable, graph or function; the thing itself; a Python object; or an HTTP endpoint. */

@@ -1,0 +1,23 @@
+/** What is wrong with a configuration, as its author would say it. */
+import type { z } from "zod";
+
+type Issue = z.core.$ZodIssue;
+
+/** Of a choice of forms, what is wrong with the one that comes nearest: "invalid input" helps nobody. */
+export function nearestIssue(issues: readonly Issue[]): Issue | undefined {
+  const [issue] = issues;
+  if (issue?.code !== "invalid_union" || issue.errors.length === 0) return issue;
+  const forms = issue.errors.filter((form) => form.length > 0);
+  const nearest = forms.sort((a, b) => strangeness(a) - strangeness(b))[0] ?? [];
+  const inner = nearestIssue(nearest);
+  return inner && { ...inner, path: [...issue.path, ...inner.path] };
+}
+
+/** A field that is missing, or that the form does not know, says that another form was meant. */
+function strangeness(issues: readonly Issue[]): number {
+  const strange = issues.filter(
+    ({ code, path }) =>
+      code === "unrecognized_keys" || (code === "invalid_type" && path.length <= 1),
+  );
+  return strange.length * 10 + issues.length;
+}
