@@ -136,7 +136,7 @@ async function compareStarts(
 /** Well under the base is said as a speed-up: 0.5 of the time is at least 2 times faster. */
 function goalOf(goal: Goal): Pick<Comparison, "goal" | "inverted"> {
   if (goal.kind === "atLeast" || goal.ratio >= 1) return { goal };
-  return { inverted: true, goal: atLeast(1 / goal.ratio) };
+  return { inverted: true, goal: atLeast(Number((1 / goal.ratio).toFixed(2))) };
 }
 
 /** Sync tools that sleep side by side, against one that sleeps alone. */

@@ -18,6 +18,8 @@ from .errors import INTERNAL_ERROR, RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .value import JsonObject
 
 #: Bytes that may wait for the reader before everybody else waits too.
@@ -61,8 +63,10 @@ class Outbox:
         self._descriptor = descriptor
         is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
         self._at_once = _AT_ONCE_SOCKET if is_socket else _AT_ONCE_PIPE
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
+        self._poll: Any = None  # Windows has none: then the writer's thread writes everything.
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLOUT)
         self._changed = threading.Condition(threading.Lock())
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -124,7 +128,9 @@ class Outbox:
             self._changed.wait_for(lambda: not self._waiting, timeout_s)
 
     def _written_at_once(self, frame: bytes) -> bool:
-        if len(frame) > self._at_once or self._poll.poll(0) != [(self._descriptor, select.POLLOUT)]:
+        if len(frame) > self._at_once or self._poll is None:
+            return False
+        if self._poll.poll(0) != [(self._descriptor, select.POLLOUT)]:
             return False
         try:
             self._write(frame)
