@@ -128,13 +128,9 @@ async function readListing(python: PythonChild, timeoutMs: number): Promise<List
 }
 
 function contractOf(tool: JsonObject): Contract {
-  const { name, description, inputSchema, outputSchema, title } = tool as unknown as {
-    name: string;
-    title: string;
-    description: string;
-    inputSchema: JsonObject;
-    outputSchema?: JsonObject;
-  };
+  const { name, description, inputSchema, title, _meta } = tool as unknown as PythonTool;
+  // A root that is no object is kept from clients of older revisions; we are none.
+  const outputSchema = tool.outputSchema ?? _meta?.["twintrack/contract"]?.outputSchema;
   const texts = [name, canonicalText(inputSchema), canonicalText(outputSchema ?? null)];
   return {
     name,
@@ -142,7 +138,15 @@ function contractOf(tool: JsonObject): Contract {
     language: "python",
     description,
     inputSchema,
-    ...(outputSchema ? { outputSchema } : {}),
+    ...(isJsonObject(outputSchema) ? { outputSchema } : {}),
     contractHash: `sha256:${digest(...texts)}`,
   };
+}
+
+interface PythonTool {
+  name: string;
+  title: string;
+  description: string;
+  inputSchema: JsonObject;
+  _meta?: { "twintrack/contract"?: JsonObject };
 }

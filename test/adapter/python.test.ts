@@ -45,6 +45,13 @@ describe("tools", () => {
     ]);
   });
 
+  test("an output whose root is no object is part of the contract, too", async () => {
+    const contracts = await calm.listTools();
+    expect(contracts.find(({ name }) => name === "descriptors")).toMatchObject({
+      outputSchema: { type: "array", items: { type: "string" } },
+    });
+  });
+
   test("a contract hash is the same in another process", async () => {
     const hashes = async () => (await stubborn().listTools()).map((tool) => tool.contractHash);
     expect(await hashes()).toEqual(await hashes());
