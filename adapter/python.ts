@@ -14,20 +14,30 @@ interface Listing {
   unsupported: UnsupportedTool[];
 }
 
+export interface PythonToolOptions extends PythonOptions {
+  /**
+   * What the host gives a tool beside its arguments (state, a user's id), by the author's name. A
+   * key whose value is undefined promises that every call brings it.
+   */
+  inject?: (originalName: string) => Injected | undefined;
+}
+
+type Injected = Readonly<Record<string, unknown>>;
+
 /**
  * The tools behind `target`: a tool, a list of tools, a toolkit, or a plain function.
  *
  * The first process that starts pins the contracts. A tool whose contract is another one after a
  * restart is refused with `CONTRACT_CHANGED`: whoever calls it was promised something else.
  */
-export function pythonTools(options: PythonOptions): ToolServer {
+export function pythonTools({ inject: bound, ...options }: PythonToolOptions): ToolServer {
   let pinned: Listing | undefined;
   let changes = new Map<string, string>();
   const python = new PythonWorkers({
     ...options,
     args: targetsOf(options),
     inspect: async (child, timeoutMs) => {
-      const listing = await readListing(child, timeoutMs);
+      const listing = await readListing(child, timeoutMs, bound);
       pinned ??= listing;
       changes = changesBetween(pinned.contracts, listing.contracts);
     },
@@ -42,7 +52,8 @@ export function pythonTools(options: PythonOptions): ToolServer {
     listTools: async () => (await list()).contracts,
     unsupported: async () => (await list()).unsupported,
     async callTool(name, args, options = {}) {
-      const { timeoutMs = python.callTimeoutMs, inject, metadata, ...limits } = options;
+      const { timeoutMs = python.callTimeoutMs, metadata, ...limits } = options;
+      const inject = injectedBy(bound?.(originalOf(pinned, name)), options.inject);
       const meta = {
         ...traceIn(metadata),
         ...(inject && { "twintrack/inject": toJson(inject).value }),
@@ -52,11 +63,26 @@ export function pythonTools(options: PythonOptions): ToolServer {
         const change = changes.get(name);
         if (change !== undefined) throw contractChanged(name, change);
       };
-      const call = { what: `tool ${name}`, timeoutMs, admit, ...limits };
+      const { signal, onProgress } = limits;
+      const call = {
+        what: `tool ${name}`,
+        timeoutMs,
+        admit,
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+      };
       return (await python.request("tools/call", params, call)) as unknown as ToolResult;
     },
     close: () => python.close(),
   };
+}
+
+function injectedBy(bound: Injected | undefined, call: Injected | undefined): Injected | undefined {
+  return bound || call ? { ...bound, ...call } : undefined;
+}
+
+function originalOf(listing: Listing | undefined, name: string): string {
+  return listing?.contracts.find((contract) => contract.name === name)?.originalName ?? name;
 }
 
 const TRACE_FIELDS = ["traceparent", "tracestate", "baggage"];
@@ -109,7 +135,11 @@ export function targetsOf({ target }: PythonOptions): string[] {
   return typeof target === "string" ? [target] : [...target];
 }
 
-async function readListing(python: PythonChild, timeoutMs: number): Promise<Listing> {
+async function readListing(
+  python: PythonChild,
+  timeoutMs: number,
+  bound: PythonToolOptions["inject"],
+): Promise<Listing> {
   const listing: Listing = { contracts: [], unsupported: [] };
   let cursor: string | undefined;
   do {
@@ -118,7 +148,7 @@ async function readListing(python: PythonChild, timeoutMs: number): Promise<List
       timeoutMs,
     });
     if (!Array.isArray(page.tools)) break;
-    listing.contracts.push(...(page.tools as JsonObject[]).map(contractOf));
+    for (const tool of page.tools as unknown as PythonTool[]) addTool(listing, tool, bound);
     const listed = isJsonObject(page._meta) ? page._meta["twintrack/unsupported"] : undefined;
     if (Array.isArray(listed))
       listing.unsupported.push(...(listed as unknown as UnsupportedTool[]));
@@ -127,8 +157,27 @@ async function readListing(python: PythonChild, timeoutMs: number): Promise<List
   return listing;
 }
 
-function contractOf(tool: JsonObject): Contract {
-  const { name, description, inputSchema, title, _meta } = tool as unknown as PythonTool;
+/** A tool that cannot do without what nobody gives it is listed with that reason. */
+function addTool(listing: Listing, tool: PythonTool, bound: PythonToolOptions["inject"]): void {
+  const given = bound?.(tool.title) ?? {};
+  const needed = (tool._meta?.["twintrack/contract"]?.injected ?? []) as unknown as Needed[];
+  const missing = needed.filter(({ name, required }) => required && !(name in given));
+  if (missing.length === 0) {
+    listing.contracts.push(contractOf(tool));
+    return;
+  }
+  const names = missing.map(({ name }) => name).join(", ");
+  const reason = `It needs binding: ${names}. Give it with inject, or from Python code with bind.`;
+  listing.unsupported.push({ name: tool.title, reason });
+}
+
+interface Needed {
+  name: string;
+  required: boolean;
+}
+
+function contractOf(tool: PythonTool): Contract {
+  const { name, description, inputSchema, title, _meta } = tool;
   // A root that is no object is kept from clients of older revisions; we are none.
   const outputSchema = tool.outputSchema ?? _meta?.["twintrack/contract"]?.outputSchema;
   const texts = [name, canonicalText(inputSchema), canonicalText(outputSchema ?? null)];
@@ -148,5 +197,6 @@ interface PythonTool {
   title: string;
   description: string;
   inputSchema: JsonObject;
+  outputSchema?: JsonObject;
   _meta?: { "twintrack/contract"?: JsonObject };
 }

@@ -22,6 +22,8 @@ export interface StartOptions extends EnvironmentPolicy {
   cwd?: string;
   /** For sync tools. Default 32. */
   threads?: number;
+  /** A Python object, `package.module:attribute`, that injects what JSON cannot: a store, a client. */
+  bind?: string;
   /** From spawn to the first answer. Default 30,000. */
   startTimeoutMs?: number;
   /** How long a cancelled call may go on before its process is given up. Default 1,000. */
@@ -119,11 +121,12 @@ export class PythonStarter {
   }
 
   #childSpec(interpreter: string, cwd: string, environment: Record<string, string>): ChildSpec {
-    const { threads, args, maxFrameBytes = 16 * 1024 * 1024 } = this.#options;
+    const { threads, bind, args, maxFrameBytes = 16 * 1024 * 1024 } = this.#options;
     const threadArgs = threads === undefined ? [] : ["--threads", String(threads)];
+    const bindArgs = bind === undefined ? [] : ["--inject", bind];
     return {
       interpreter,
-      args: ["-m", "twintrack_bridge", ...threadArgs, ...args],
+      args: ["-m", "twintrack_bridge", ...threadArgs, ...bindArgs, ...args],
       cwd,
       environment,
       graceMs: this.graceMs,

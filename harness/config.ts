@@ -121,8 +121,13 @@ const contract = z
     output: z.enum(["off", "warn", "enforce"]).optional(),
   })
   .optional();
+const anySource = { effects, contract, inject: anyFunction.optional() };
+const pythonTarget = z
+  .string()
+  .regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"');
 const pythonShape = {
-  python: z.string().regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"'),
+  python: pythonTarget,
+  bind: pythonTarget.optional(),
   interpreter: z.string().optional(),
   cwd: z.string().optional(),
   env: z.record(z.string(), z.string()).optional(),
@@ -143,9 +148,9 @@ const configSchema = z.strictObject({
     .record(
       z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"),
       z.union([
-        z.strictObject({ module: z.string(), export: z.string().optional(), effects, contract }),
-        z.strictObject({ ...pythonShape, effects, contract }),
-        z.strictObject({ tools: z.array(z.unknown()), effects, contract }),
+        z.strictObject({ module: z.string(), export: z.string().optional(), ...anySource }),
+        z.strictObject({ ...pythonShape, ...anySource }),
+        z.strictObject({ tools: z.array(z.unknown()), ...anySource }),
       ]),
     )
     .optional(),

@@ -157,7 +157,15 @@ export function pythonOptions(
   config: ResolvedConfig,
   source: PythonSource & Partial<ToolSource>,
 ): PythonOptions {
-  const { python: target, interpreter, cwd, effects: _effects, contract: _modes, ...rest } = source;
+  const {
+    python: target,
+    interpreter,
+    cwd,
+    effects: _effects,
+    contract: _modes,
+    inject: _hook,
+    ...rest
+  } = source;
   return {
     ...rest,
     target,
@@ -190,11 +198,16 @@ export async function openToolServer(
   id: string,
   source: ToolSource,
 ): Promise<ToolServer> {
-  const modes = source.contract ?? {};
-  if ("tools" in source) return toolServer(source.tools, modes);
-  if (isPython(source)) return withContract(pythonTools(pythonOptions(config, source)), modes);
+  const { contract: modes = {}, inject } = source;
+  const hook = inject && { inject };
+  if ("tools" in source) return toolServer(source.tools, { ...modes, ...hook });
+  if (isPython(source)) {
+    const python = pythonTools({ ...pythonOptions(config, source), ...hook });
+    return withContract(python, modes);
+  }
   const { module, export: name = "tools" } = source;
-  return toolServer(await importTools(resolve(config.baseDir, module), name, id), modes);
+  const tools = await importTools(resolve(config.baseDir, module), name, id);
+  return toolServer(tools, { ...modes, ...hook });
 }
 
 async function importTools(file: string, name: string, id: string): Promise<readonly unknown[]> {

@@ -20,6 +20,8 @@ export interface PythonSource {
   isolation?: "shared" | "process-per-call";
   /** Threads for sync tools in each process. Default 32. */
   threads?: number;
+  /** A Python object, `package.module:attribute`, that injects what JSON cannot: a store, a client. */
+  bind?: string;
   /** Limits in milliseconds: of a start (30,000), of a call (60,000), of a cancelled call (1,000). */
   startTimeoutMs?: number;
   callTimeoutMs?: number;
@@ -33,6 +35,11 @@ export type ToolSource = (
 ) & {
   /** What each tool does to the world, by the author's name; undeclared means `write`. */
   effects?: Record<string, Effect>;
+  /**
+   * What a tool gets beside its arguments (state, a user's id), by the author's name; callers cannot
+   * send it. A tool that needs what nobody gives is listed as unsupported.
+   */
+  inject?: (tool: string) => Record<string, unknown> | undefined;
   /** How calls are held to the contracts. Default `{ input: "lenient", output: "warn" }`. */
   contract?: Pick<ContractModes, "input" | "output">;
 };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, vi } from "vitest";
-import { type PythonOptions, pythonTools } from "../../adapter/python.ts";
+import { type PythonToolOptions, pythonTools } from "../../adapter/python.ts";
 import type { ToolServer } from "../../adapter/tool-server.ts";
 import { TwintrackError } from "../../core/error.ts";
 import { type ToolResult, textOf } from "../../core/tool.ts";
@@ -20,13 +20,13 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((server) => server.close()));
 });
 
-export function stubborn(options: Partial<PythonOptions> = {}): ToolServer {
+export function stubborn(options: Partial<PythonToolOptions> = {}): ToolServer {
   const server = pythonTools({ target: "stubborn:TOOLS", interpreter, cwd: here, ...options });
   opened.push(server);
   return server;
 }
 
-export function unruly(how: string, options: Partial<PythonOptions> = {}): ToolServer {
+export function unruly(how: string, options: Partial<PythonToolOptions> = {}): ToolServer {
   return stubborn({ target: how, interpreter: join(here, "unruly.mjs"), ...options });
 }
 

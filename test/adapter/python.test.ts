@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { type PythonOptions, pythonTools } from "../../adapter/python.ts";
+import { type PythonOptions, type PythonToolOptions, pythonTools } from "../../adapter/python.ts";
 import { resultValue, textOf } from "../../core/tool.ts";
 import {
   bridge,
@@ -22,7 +22,13 @@ import {
 } from "./python-process.ts";
 
 /** For tests that leave the process as they found it. */
-const calm = pythonTools({ target: "stubborn:TOOLS", interpreter, cwd: here });
+const calm = pythonTools({
+  target: "stubborn:TOOLS",
+  interpreter,
+  cwd: here,
+  // Every call brings it.
+  inject: (tool) => (tool === "whose" ? { user_id: undefined } : undefined),
+});
 
 afterAll(() => calm.close());
 
@@ -95,6 +101,25 @@ describe("tools", () => {
     expect(await rejection(server.callTool("whose", {}))).toMatchObject({
       code: "TOOL_UNSUPPORTED",
     });
+  });
+
+  test("a tool that needs what nobody gives is listed with that reason, and not as callable", async () => {
+    const server = stubborn();
+    expect((await server.listTools()).map(({ name }) => name)).not.toContain("whose");
+    expect(await server.unsupported()).toContainEqual({
+      name: "whose",
+      reason: expect.stringContaining("needs binding: user_id"),
+    });
+  });
+
+  test.each<[string, Partial<PythonToolOptions>, string]>([
+    ["the host's hook", { inject: () => ({ user_id: "hooked" }) }, "hooked"],
+    ["a Python object", { bind: "stubborn:BINDING" }, "bound in Python"],
+  ])("%s gives what a tool needs, and no caller sends it", async (_, options, given) => {
+    const server = stubborn(options);
+    expect((await server.listTools()).map(({ name }) => name)).toContain("whose");
+    expect(textOf(await server.callTool("whose", {}))).toBe(given);
+    expect((await server.callTool("whose", { user_id: "evil" })).isError).toBe(true);
   });
 
   test("each item of a generator is progress", async () => {

@@ -140,6 +140,8 @@ def leave_behind(value: int) -> int:
 
 LEFT: dict[str, int] = {}
 
+BINDING = {"user_id": "bound in Python"}
+
 TOOLS = [
     echo, pid, hang, hang_politely, wait_for, hog, spawn, crash, chatter, big, noisy, environment,
     whose, count, deadlock, descriptors, leave_behind, {"type": "web_search"},

@@ -53,6 +53,13 @@ test("startTimeoutMs: a start that takes too long", async () => {
   await expect(server.listTools()).rejects.toMatchObject({ code: "PYTHON_UNAVAILABLE" });
 });
 
+test("inject and bind: what callers cannot send", async () => {
+  const hooked = await open(stubborn({ inject: () => ({ user_id: "hooked" }) }));
+  const bound = await open(stubborn({ bind: "stubborn:BINDING" }));
+  expect(textOf(await hooked.callTool("whose", {}))).toBe("hooked");
+  expect(textOf(await bound.callTool("whose", {}))).toBe("bound in Python");
+});
+
 test.each<[string, ToolSource]>([
   ["Python", { python: "lying:total", interpreter, cwd: here }],
   ["JavaScript", { module: `${here}/../app/lying.ts` }],
