@@ -31,11 +31,24 @@ const REQUEST_MS = 5_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 const BATCH_BYTES = 1024 * 1024;
+/** The server takes no more in one request. */
+const MAX_GAPS = 1_000;
 
 interface Queued {
   seq: number;
   text: string;
   bytes: number;
+}
+
+/** Gaps that touch and have one cause are one. */
+function joined(gaps: readonly TapGap[]): TapGap[] {
+  const result: TapGap[] = [];
+  for (const gap of gaps) {
+    const last = result.at(-1);
+    if (last && last.cause === gap.cause && last.toSeq === gap.fromSeq - 1) last.toSeq = gap.toSeq;
+    else result.push({ ...gap });
+  }
+  return result;
 }
 
 type Reply = { kind: "taken" } | { kind: "refused" | "failed"; problem: string };
@@ -89,9 +102,7 @@ export class TapSender {
   #drop(fromSeq: number, toSeq: number, cause: string): void {
     const { dropped } = this.#counts;
     dropped[cause] = (dropped[cause] ?? 0) + toSeq - fromSeq + 1;
-    const last = this.#gaps.at(-1);
-    if (last && last.cause === cause && last.toSeq === fromSeq - 1) last.toSeq = toSeq;
-    else this.#gaps.push({ fromSeq, toSeq, cause });
+    this.#gaps = joined([...this.#gaps, { fromSeq, toSeq, cause }]);
   }
 
   #start(): void {
@@ -104,12 +115,14 @@ export class TapSender {
     let waitMs = FIRST_RETRY_MS;
     while (this.#queue.length > 0 || this.#gaps.length > 0) {
       const batch = this.#nextBatch();
-      const gaps = this.#gaps;
-      this.#gaps = [];
+      const gaps = this.#gaps.splice(0, MAX_GAPS);
       const reply = await this.#post(batch, gaps);
       this.#problem = reply.kind === "taken" ? undefined : reply.problem;
+      // Nothing of a refused batch was taken, and gaps are seldom what is wrong with it.
+      if (reply.kind === "failed" || (reply.kind === "refused" && batch.length > 0)) {
+        this.#gaps = joined([...gaps, ...this.#gaps]);
+      }
       if (reply.kind === "failed") {
-        this.#gaps = [...gaps, ...this.#gaps];
         await this.#rest(waitMs);
         waitMs = Math.min(waitMs * 2, LAST_RETRY_MS);
         continue;

@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import BaseTool, tool
 
 import models
+from twintrack_bridge.tap_sender import TapSender
 from twintrack_bridge.tracer import TwintrackTracer
 
 HUMAN = {"messages": [{"role": "user", "content": "hi"}]}
@@ -23,12 +24,18 @@ class Tap:
         self.batches: list[dict[str, Any]] = []
         self.asked: list[tuple[str, str | None]] = []
         self.statuses: list[int] = []
+        #: Requests are answered while it is set.
+        self.open = threading.Event()
+        self.open.set()
+        self.arrived = threading.Semaphore(0)
         tap = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 tap.asked.append((self.path, self.headers["authorization"]))
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                tap.arrived.release()
+                tap.open.wait(30)
                 status = tap.statuses.pop(0) if tap.statuses else 200
                 if status == 200:
                     tap.batches.append(body)
@@ -220,6 +227,41 @@ def test_a_failed_batch_is_sent_again_and_what_was_given_up_is_told(tap: Tap) ->
     assert tracer.sender.dropped == {"queue_full": 2}
     gaps = [gap for batch in tap.batches for gap in batch["gaps"]]
     assert gaps == [{"fromSeq": 3, "toSeq": 4, "cause": "queue_full"}]
+
+
+def gaps_of(tap: Tap) -> list[dict[str, Any]]:
+    return [gap for batch in tap.batches for gap in batch["gaps"]]
+
+
+def test_what_is_given_up_while_a_gap_is_on_its_way_is_told_too(tap: Tap) -> None:
+    tap.open.clear()
+    sender = TapSender(tap.url, None, max_runs=0, max_bytes=1_000, exit_s=0)
+    sender.offer({"input": "a"})
+    assert tap.arrived.acquire(timeout=30)
+    sender.offer({"input": "b"})
+    tap.open.set()
+    sender.close(30)
+
+    assert gaps_of(tap) == [
+        {"fromSeq": 1, "toSeq": 1, "cause": "queue_full"},
+        {"fromSeq": 2, "toSeq": 2, "cause": "queue_full"},
+    ]
+
+
+def test_gaps_outlive_a_refused_batch_that_carried_them(tap: Tap) -> None:
+    tap.statuses = [503, 400]
+    tap.open.clear()
+    sender = TapSender(tap.url, None, max_runs=1, max_bytes=1_000, exit_s=0)
+    sender.offer({"input": "a"})
+    assert tap.arrived.acquire(timeout=30)
+    sender.offer({"input": "b"})
+    tap.open.set()
+    sender.close(30)
+
+    assert sorted(gaps_of(tap), key=lambda gap: gap["fromSeq"]) == [
+        {"fromSeq": 1, "toSeq": 1, "cause": "refused"},
+        {"fromSeq": 2, "toSeq": 2, "cause": "queue_full"},
+    ]
 
 
 def test_what_the_server_refuses_is_accounted_for(tap: Tap) -> None:

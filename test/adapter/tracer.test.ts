@@ -9,6 +9,7 @@ import { createAgent } from "langchain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { type TracerOptions, TwintrackTracer } from "../../adapter/index.ts";
+import { TapSender } from "../../adapter/tap-sender.ts";
 import type { TapBatch, TappedRun } from "../../core/tap.ts";
 import { EchoLlm, RuleModel } from "./models.ts";
 
@@ -17,12 +18,15 @@ let url: string;
 let batches: TapBatch[];
 let statuses: number[];
 let asked: { path: string; authorization: string | undefined }[];
+/** Requests are answered when it resolves. */
+let open: Promise<void>;
 
 beforeEach(async () => {
-  [batches, statuses, asked] = [[], [], []];
+  [batches, statuses, asked, open] = [[], [], [], Promise.resolve()];
   server = createServer(async (request, response) => {
     asked.push({ path: request.url ?? "", authorization: request.headers.authorization });
     const batch = (await json(request)) as TapBatch;
+    await open;
     const status = statuses.shift() ?? 200;
     if (status === 200) batches.push(batch);
     response.writeHead(status).end("{}");
@@ -241,11 +245,14 @@ test("the name of the run and the mapping of the input say what a trigger is", a
 });
 
 test("a batch that failed is sent again with the same numbers, and what was given up is told", async () => {
-  statuses = [500, 503];
+  // However long the chain takes, the server is away for all of it.
+  statuses = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? 500 : 503));
   const watching = await tracer({ maxQueuedRuns: 2 });
   const chain = RunnableLambda.from((text: string) => text);
   for (const text of ["a", "b", "c", "d"]) await chain.invoke(text, { callbacks: [watching] });
   expect(watching.counts.dropped).toEqual({ queue_full: 2 });
+  await vi.waitFor(() => expect(asked.length).toBeGreaterThanOrEqual(2), { timeout: 20_000 });
+  statuses = [];
   const runs = await vi.waitFor(
     async () => {
       expect(batches.flatMap(({ gaps }) => gaps)).not.toEqual([]);
@@ -259,8 +266,56 @@ test("a batch that failed is sent again with the same numbers, and what was give
   expect(batches.flatMap(({ gaps }) => gaps)).toEqual([
     { fromSeq: 3, toSeq: 4, cause: "queue_full" },
   ]);
-  expect(watching.counts).toEqual({ sent: 2, queued: 0, dropped: { queue_full: 2 } });
+  const told = { sent: 2, queued: 0, dropped: { queue_full: 2 } };
+  await vi.waitFor(() => expect(watching.counts).toEqual(told), { timeout: 20_000 });
   await watching.close();
+});
+
+const RUN = {
+  triggerId: "t",
+  receivedAt: "2026-11-21T00:00:00Z",
+  input: "a",
+  outcome: { status: "returned", value: "a" },
+  calls: [],
+  modelCalls: [],
+  durationMs: 1,
+} as const satisfies Omit<TappedRun, "seq">;
+
+const arrived = (requests: number) =>
+  vi.waitFor(() => expect(asked.length).toBe(requests), { timeout: 20_000 });
+
+test("what is given up while a gap is on its way is told, too", async () => {
+  const held = Promise.withResolvers<void>();
+  open = held.promise;
+  const sender = new TapSender({ url, maxQueuedRuns: 0 });
+  sender.offer(RUN);
+  await arrived(1);
+  sender.offer(RUN);
+  held.resolve();
+  await sender.flush(20_000);
+
+  expect(batches.flatMap(({ gaps }) => gaps)).toEqual([
+    { fromSeq: 1, toSeq: 1, cause: "queue_full" },
+    { fromSeq: 2, toSeq: 2, cause: "queue_full" },
+  ]);
+});
+
+test("gaps outlive a refused batch that carried them", async () => {
+  const held = Promise.withResolvers<void>();
+  [open, statuses] = [held.promise, [503, 400]];
+  const sender = new TapSender({ url, maxQueuedRuns: 1 });
+  sender.offer(RUN);
+  await arrived(1);
+  sender.offer(RUN);
+  held.resolve();
+  await arrived(2);
+  await sender.flush(20_000);
+
+  const gaps = batches.flatMap((batch) => batch.gaps);
+  expect(gaps.toSorted((a, b) => a.fromSeq - b.fromSeq)).toEqual([
+    { fromSeq: 1, toSeq: 1, cause: "refused" },
+    { fromSeq: 2, toSeq: 2, cause: "queue_full" },
+  ]);
 });
 
 test("what the server refuses is not sent again, and its number is accounted for", async () => {

@@ -24,6 +24,8 @@ MAX_RUNS = 200
 MAX_RUN_BYTES = 3 * 1024 * 1024
 
 _BATCH_BYTES = 1024 * 1024
+#: The server takes no more in one request.
+_MAX_GAPS = 1_000
 _REQUEST_S = 5.0
 _FIRST_RETRY_S = 0.25
 _LAST_RETRY_S = 30.0
@@ -51,6 +53,7 @@ class TapSender:
         self._queue: deque[tuple[int, str]] = deque()
         self._queued_bytes = 0
         self._gaps: list[JsonObject] = []
+        self._posting = False
         self._last_seq = 0
         self._thread: threading.Thread | None = None
         self._hurry = False
@@ -95,32 +98,38 @@ class TapSender:
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._queue and not self._gaps, limit_s)
+            self._changed.wait_for(self._all_told, limit_s)
             self._hurry = False
+
+    def _all_told(self) -> bool:
+        return not self._queue and not self._gaps and not self._posting
 
     def _drop(self, from_seq: int, to_seq: int, cause: str) -> None:
         self.dropped[cause] = self.dropped.get(cause, 0) + to_seq - from_seq + 1
-        last = self._gaps[-1] if self._gaps else None
-        if last and last["cause"] == cause and last["toSeq"] == from_seq - 1:
-            last["toSeq"] = to_seq
-        else:
-            self._gaps.append({"fromSeq": from_seq, "toSeq": to_seq, "cause": cause})
+        self._gaps = _joined([*self._gaps, _gap(from_seq, to_seq, cause)])
 
     def _send_all(self) -> None:
         wait_s = _FIRST_RETRY_S
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._gaps)
-                batch, gaps = self._next_batch(), self._gaps[:1000]
+                batch, gaps = self._next_batch(), self._gaps[:_MAX_GAPS]
+                # What is on its way must not grow: the rest of it would never be told.
+                del self._gaps[:_MAX_GAPS]
+                self._posting = True
             reply, problem = self._post(batch, gaps)
             with self._changed:
+                self._posting = False
                 self.problem = None if reply == "taken" else problem
+                # Nothing of a refused batch was taken, and gaps are seldom what is wrong with it.
+                if reply == "failed" or (reply == "refused" and batch):
+                    self._gaps = _joined([*gaps, *self._gaps])
                 if reply == "failed":
                     self._rest(wait_s)
                     wait_s = min(wait_s * 2, _LAST_RETRY_S)
                     continue
                 wait_s = _FIRST_RETRY_S
-                self._forget(batch, len(gaps), refused=reply == "refused")
+                self._forget(batch, refused=reply == "refused")
                 self._changed.notify_all()
 
     def _next_batch(self) -> list[tuple[int, str]]:
@@ -133,8 +142,7 @@ class TapSender:
             batch.append((seq, text))
         return batch
 
-    def _forget(self, batch: list[tuple[int, str]], gaps: int, *, refused: bool) -> None:
-        del self._gaps[:gaps]
+    def _forget(self, batch: list[tuple[int, str]], *, refused: bool) -> None:
         for _, text in batch:
             self._queue.popleft()
             self._queued_bytes -= len(text)
@@ -168,3 +176,19 @@ class TapSender:
             return ("refused" if error.code in (400, 413, 422) else "failed"), said
         except Exception as error:
             return "failed", f"{self._url} does not answer: {error}"
+
+
+def _gap(from_seq: int, to_seq: int, cause: str) -> JsonObject:
+    return {"fromSeq": from_seq, "toSeq": to_seq, "cause": cause}
+
+
+def _joined(gaps: list[JsonObject]) -> list[JsonObject]:
+    """The same gaps; those that touch and have one cause are one."""
+    result: list[JsonObject] = []
+    for gap in gaps:
+        last = result[-1] if result else None
+        if last and last["cause"] == gap["cause"] and last["toSeq"] == gap["fromSeq"] - 1:
+            last["toSeq"] = gap["toSeq"]
+        else:
+            result.append(dict(gap))
+    return result
