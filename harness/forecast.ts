@@ -73,7 +73,8 @@ function repeated(evidence: Evidence, triggers: number): Evidence {
 
 function spotless(evidence: Evidence, triggers: number): Evidence {
   const { trials = 0, notRun = 0, answered = 0, mismatches = 0 } = evidence;
-  const events = { mismatches, candidateErrors: evidence.candidateErrors ?? 0, notRun };
+  const { candidateErrors = 0, bothFailed = 0, ignored = 0 } = evidence;
+  const events = { mismatches, candidateErrors, bothFailed, ignored, notRun };
   return {
     ...grown(evidence, triggers),
     ...events,
@@ -83,13 +84,15 @@ function spotless(evidence: Evidence, triggers: number): Evidence {
 }
 
 function grown(evidence: Evidence, triggers: number): Evidence {
-  const { answered = 0, days, noise } = evidence;
+  const { answered = 0, days = 0, noise, latencyMs = UNMEASURED } = evidence;
   const more = daysFor(evidence, triggers);
   const factor = answered > 0 ? (answered + triggers) / answered : 1;
   return {
     ...evidence,
     answered: answered + triggers,
-    ...(days === undefined || more === null ? {} : { days: days + more }),
+    latencyMs,
+    // Without a pace, days pass as they are needed.
+    days: more === null && triggers > 0 ? ANY_DAYS : days + (more ?? 0),
     ...(noise && {
       noise: {
         trials: Math.floor(noise.trials * factor),
@@ -98,6 +101,10 @@ function grown(evidence: Evidence, triggers: number): Evidence {
     }),
   };
 }
+
+/** What nobody has measured yet is taken to be no obstacle. */
+const UNMEASURED = { legacyP95: 1, candidateP95: 1 };
+const ANY_DAYS = 1_000_000;
 
 /** In words, for people. */
 export function forecastText({ asBefore, spotless: best }: Forecast): string {

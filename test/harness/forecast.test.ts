@@ -33,6 +33,14 @@ test("a gate that is open needs no more triggers", () => {
   });
 });
 
+test("a flow without a trial yet needs what the policy asks of a spotless one", () => {
+  const { latencyMs: _unmeasured, ...rest } = clean;
+  const { asBefore, spotless } = forecast({ ...rest, trials: 0, answered: 0, days: 0 }, policy);
+  expect(spotless).toEqual({ triggers: expect.any(Number), days: null });
+  expect(triggersOf(spotless)).toBeGreaterThan(300);
+  expect(asBefore).toEqual(spotless);
+});
+
 test("days count at the pace so far", () => {
   const { spotless } = forecast(clean, { ...policy, minTrials: 1, maxMismatchRate: 0.5 });
   expect(spotless).toMatchObject({ days: expect.closeTo(6, 0) });
