@@ -103,6 +103,9 @@ export function defineConfig(config: TwintrackConfig): TwintrackConfig {
   return config;
 }
 
+/** Limit of a compared side whose flow sets none. */
+export const DEFAULT_SHADOW_TIMEOUT_MS = 30_000;
+
 const share = z.number().min(0).max(1).optional();
 const anyFunction = z.custom<object>((value) => typeof value === "function", "must be a function");
 const anyObject = z.custom<object>(

@@ -5,7 +5,7 @@
  * is judged once more alone; one that loses its process alone has earned its verdict.
  */
 import { isTwintrackError } from "../core/error.ts";
-import type { ResolvedConfig } from "./config.ts";
+import { DEFAULT_SHADOW_TIMEOUT_MS, type ResolvedConfig } from "./config.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";
@@ -19,7 +19,6 @@ const LEASE_MS = 30_000;
 const RENEW_EVERY_MS = 10_000;
 /** Start of Python and the compare itself, on top of the sides' own limits. */
 const GRACE_MS = 5_000;
-const DEFAULT_LIMIT_MS = 30_000;
 
 export interface ShadowWorker {
   /** Judges until no trial is open, or until stopped: what is under way then is given back. */
@@ -46,7 +45,7 @@ export function openShadowWorker(
 }
 
 function limitOf(config: ResolvedConfig, trial: OpenTrial): number {
-  const sideMs = config.flows[trial.flow]?.shadow?.timeoutMs ?? DEFAULT_LIMIT_MS;
+  const sideMs = config.flows[trial.flow]?.shadow?.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
   return sideMs * (trial.noiseWanted ? 2 : 1) + GRACE_MS;
 }
 

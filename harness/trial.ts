@@ -15,6 +15,7 @@ import type { Outcome } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
 import { compileRules } from "./compare/rules.ts";
+import { DEFAULT_SHADOW_TIMEOUT_MS } from "./config.ts";
 import { decodePayload } from "./frame.ts";
 import { isolatedTools, readsOf } from "./isolation.ts";
 import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";
@@ -24,8 +25,6 @@ import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { RunSide, StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
-
-const DEFAULT_LIMIT_MS = 30_000;
 
 /** One side's run, as it is compared and stored. */
 interface SideRun extends ComparedRun, Partial<Pick<ChainRun, "modelCalls" | "models">> {
@@ -128,7 +127,7 @@ async function runCandidate(
 ): Promise<SideRun & { flowHash: string }> {
   const { shadow = {} } = bench.config;
   const flow = await bench.sides.candidate(bench.flow);
-  const limitMs = shadow.timeoutMs ?? DEFAULT_LIMIT_MS;
+  const limitMs = shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
   const signal = AbortSignal.timeout(limitMs);
   const liveRead = shadow.reads === "live" ? readsOf(bench.catalog) : undefined;
   const tools = isolatedTools(bench.catalog, calls, liveRead);
@@ -190,7 +189,7 @@ async function runLegacy(
       models,
     },
     effects: bench.catalog.effectsByOriginalName(),
-    timeoutMs: shadow.timeoutMs ?? DEFAULT_LIMIT_MS,
+    timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
   });
   return { ...run, calls: named(bench, run.calls) };
 }
