@@ -29,12 +29,37 @@ export interface Call {
   arguments?: Record<string, unknown> | undefined;
 }
 
+/** What a call needs of the connection it came over. */
+export interface CallContext {
+  /** Aborted when the client cancels, or goes away. */
+  signal: AbortSignal;
+  /** The request's `_meta`. */
+  meta: Readonly<Record<string, unknown>> | undefined;
+  /** Sends `notifications/progress`. */
+  notify(params: Record<string, unknown>): Promise<void>;
+  /** Over HTTP. */
+  request?: Request | undefined;
+}
+
+/** The same of the SDK's own context. */
+export function callContext({ mcpReq, http }: ServerContext): CallContext {
+  return {
+    signal: mcpReq.signal,
+    meta: mcpReq._meta,
+    notify: (params) =>
+      mcpReq.notify({ method: "notifications/progress", params } as Parameters<
+        typeof mcpReq.notify
+      >[0]),
+    request: http?.req,
+  };
+}
+
 /** Two planes: a tool that failed is a result with `isError`, an unknown tool is a protocol error. */
 export async function callOverMcp(
   tools: ToolServer,
   { name, arguments: args = {} }: Call,
   options: CallOptions,
-  { context, era }: { context: ServerContext; era: Era },
+  { context, era }: { context: CallContext; era: Era },
 ): Promise<CallToolResult> {
   const startedAt = performance.now();
   const { maxArgumentBytes = MAX_BYTES, maxResultBytes = MAX_BYTES } = options;
@@ -42,9 +67,9 @@ export async function callOverMcp(
   if (refused) throw new ProtocolError(ProtocolErrorCode.InvalidParams, refused);
   const trace = traceOf(context);
   try {
-    const inject = options.inject?.(name, context.http?.req);
+    const inject = options.inject?.(name, context.request);
     const given = await tools.callTool(name, args as JsonValue, {
-      signal: context.mcpReq.signal,
+      signal: context.signal,
       ...progressOf(context),
       ...(inject && { inject }),
       ...(trace && { metadata: trace }),
@@ -73,14 +98,13 @@ function refuseLarge(name: string, { content, _meta }: ToolResult, limitBytes: n
 }
 
 /** Progress only for a caller that asked for it. */
-function progressOf(context: ServerContext): Pick<ToolCallOptions, "onProgress"> {
-  const progressToken = context.mcpReq._meta?.progressToken;
+function progressOf(context: CallContext): Pick<ToolCallOptions, "onProgress"> {
+  const progressToken = context.meta?.progressToken;
   if (progressToken === undefined) return {};
   return {
     onProgress: (progress) => {
-      const params = { progressToken, ...progress };
       // A caller that went away is told nothing; the call's own end says so.
-      context.mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined);
+      context.notify({ progressToken, ...progress }).catch(() => undefined);
     },
   };
 }
@@ -88,9 +112,8 @@ function progressOf(context: ServerContext): Pick<ToolCallOptions, "onProgress">
 const TRACE_FIELDS = ["traceparent", "tracestate", "baggage"] as const;
 
 /** W3C trace context, from the request's `_meta` or else its HTTP headers; the result gives it back. */
-function traceOf({ mcpReq, http }: ServerContext): JsonObject | undefined {
-  const meta = mcpReq._meta as Record<string, unknown> | undefined;
-  const headers = http?.req?.headers;
+function traceOf({ meta, request }: CallContext): JsonObject | undefined {
+  const headers = request?.headers;
   const parent = meta?.traceparent ?? headers?.get("traceparent");
   if (typeof parent !== "string") return undefined;
   const fields = TRACE_FIELDS.map((name) => [name, meta?.[name] ?? headers?.get(name)]);

@@ -7,7 +7,8 @@
 import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { type CacheHint, Server } from "@modelcontextprotocol/server";
-import { type CallOptions, callOverMcp } from "./mcp-call.ts";
+import { type CallOptions, callContext, callOverMcp } from "./mcp-call.ts";
+import { directly } from "./mcp-direct.ts";
 import { type Era, type ListOptions, pageOf } from "./mcp-list.ts";
 import type { ToolServer } from "./tool-server.ts";
 
@@ -39,7 +40,7 @@ export function protocolServer(
     pageOf(await tools.listTools(), params?.cursor, options, era),
   );
   server.setRequestHandler("tools/call", ({ params }, context) =>
-    callOverMcp(tools, params, options, { context, era }),
+    callOverMcp(tools, params, options, { context: callContext(context), era }),
   );
   return server;
 }
@@ -51,6 +52,13 @@ export function connectionServer(
   era: Era = "legacy",
 ): Server {
   const server = protocolServer(tools, options, era);
+  if (era === "legacy") {
+    const connect = server.connect.bind(server);
+    server.connect = (transport) =>
+      connect(
+        directly(transport, (call, context) => callOverMcp(tools, call, options, { context, era })),
+      );
+  }
   const stop = tools.onListChanged?.(() => {
     // A client that is about to leave need not hear of it.
     server.sendToolListChanged().catch(() => undefined);

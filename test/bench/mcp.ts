@@ -11,7 +11,7 @@ import { Client, InMemoryTransport } from "@modelcontextprotocol/client";
 import { McpServer, Server } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { toolServer } from "../../adapter/index.ts";
-import { protocolServer } from "../../adapter/mcp-protocol.ts";
+import { connectionServer } from "../../adapter/mcp-protocol.ts";
 import { type Comparison, interleave, quantile } from "./measure.ts";
 
 const ROUNDS = 15;
@@ -67,7 +67,7 @@ function naive(
 }
 
 function ours(served: unknown): Server {
-  return protocolServer(toolServer([served], { input: "strict", output: "enforce" }));
+  return connectionServer(toolServer([served], { input: "strict", output: "enforce" }));
 }
 
 async function connected(server: Server | McpServer): Promise<Client> {
@@ -169,7 +169,7 @@ async function listed(count: number): Promise<number> {
       schema: QuoteArgs.extend({ [`field_${index}`]: z.string().default("") }),
     } as never),
   );
-  const client = await connected(protocolServer(toolServer(tools)));
+  const client = await connected(connectionServer(toolServer(tools)));
   const startedMs = performance.now();
   const { tools: found } = await client.listTools();
   const durationMs = performance.now() - startedMs;
