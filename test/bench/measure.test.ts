@@ -36,6 +36,15 @@ test("nothing near the goal is decided while two measurements of the base differ
   expect(compareRounds(comparison([300, 310, 320], again)).verdict).toBe("not met");
 });
 
+test("a goal below 1 is met when the base's own noise could not have made the difference", () => {
+  const half = (ours: number[], again: number[]) =>
+    compareRounds({ ...comparison(ours, again), goal: { kind: "atMost", ratio: 0.5 } }).verdict;
+
+  expect(half([40, 40, 40], [110, 110, 110])).toBe("met");
+  expect(half([48, 48, 48], [110, 110, 110])).toBe("noisy, repeat");
+  expect(half([60, 60, 60], [110, 110, 110])).toBe("not met");
+});
+
 test("a tail is judged against the worse of the two bases", () => {
   const tail = { ...comparison([112, 112, 112], [105, 105, 105]), against: "worse" as const };
 

@@ -79,15 +79,22 @@ export function compareRounds(comparison: Comparison): Result {
   return goal ? { ...result, goal, verdict: verdictOf(result, goal) } : result;
 }
 
+/**
+ * Near a goal of 1 and above nothing can be told when equal cases differ by more than it allows;
+ * a goal below 1 is told as soon as the noise could not have made the difference.
+ */
+function isBlind(goal: number, noise: number, worst: number): boolean {
+  return goal >= 1 ? noise > goal : worst <= goal && worst * noise > goal;
+}
+
 type Ratios = Pick<Result, "ratioOfMedians" | "ratioOfBest" | "sameAgain">;
 
 function verdictOf({ ratioOfMedians, ratioOfBest, sameAgain }: Ratios, goal: Goal): Verdict {
   const reached = (ratio: number) =>
     goal.kind === "atMost" ? ratio <= goal.ratio : ratio >= goal.ratio;
   const noise = Math.max(sameAgain, 1 / sameAgain);
-  // Equal cases that differ by more than the goal allows: nothing near the goal can be told.
-  const blind = goal.kind === "atMost" && noise > goal.ratio;
   const ratios = [ratioOfMedians, ratioOfBest];
+  const blind = goal.kind === "atMost" && isBlind(goal.ratio, noise, Math.max(...ratios));
   if (ratios.every(reached)) return blind ? "noisy, repeat" : "met";
   if (ratios.some(reached)) return "noisy, repeat";
   return blind && ratios.some((ratio) => ratio <= goal.ratio * noise) ? "noisy, repeat" : "not met";
