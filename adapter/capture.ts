@@ -37,16 +37,14 @@ export function chain(legacy: unknown, { from = process.cwd() }: ChainSource = {
   return {
     invoke,
     stream(input, options) {
-      const left = new AbortController();
-      const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal;
-      const make = async (hand: Hand<JsonValue>) => {
+      const make = async (hand: Hand<JsonValue>, signal: AbortSignal) => {
         await ready();
         const handOn = (chunk: unknown) => hand(toJson(chunk).value);
         const work: Work = (config, step) =>
           streamOf(runnable, structuredClone(input), config, { step, hand: handOn });
         return withWholeMessages(await record({ ...options, signal }, work));
       };
-      return handedOver(make, () => left.abort());
+      return handedOver(options.signal, make);
     },
     batch: (inputs, options) => runBatch(invoke, inputs, options),
     close: async () => undefined,

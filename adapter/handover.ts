@@ -13,11 +13,17 @@ interface Offer<T> {
   left: (error: Error) => void;
 }
 
-/** Yields what `make` hands over and returns what it resolves with. `onLeave` is called when the reader stops early. */
+/**
+ * Yields what `make` hands over and returns what it resolves with.
+ *
+ * @param make gets a signal that aborts with the reader's own, or when the reader stops early.
+ */
 export async function* handedOver<T, R>(
-  make: (hand: Hand<T>) => Promise<R>,
-  onLeave: () => void,
+  signal: AbortSignal | undefined,
+  make: (hand: Hand<T>, signal: AbortSignal) => Promise<R>,
 ): AsyncGenerator<T, R, void> {
+  const leaving = new AbortController();
+  const stop = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
   const offers: Offer<T>[] = [];
   let stirred = Promise.withResolvers<void>();
   let open = true;
@@ -28,7 +34,7 @@ export async function* handedOver<T, R>(
       stirred.resolve();
     });
   let ended = false;
-  const making = make(hand).finally(() => {
+  const making = make(hand, stop).finally(() => {
     ended = true;
     stirred.resolve();
   });
@@ -48,7 +54,7 @@ export async function* handedOver<T, R>(
     }
   } finally {
     open = false;
-    if (!ended) onLeave();
+    if (!ended) leaving.abort();
     for (const { left } of offers) left(nobodyReads());
   }
 }

@@ -58,15 +58,10 @@ export function httpChain(url: string, options: HttpChainOptions = {}): LegacyCh
     });
   return {
     invoke,
-    stream(input, given) {
-      const left = new AbortController();
-      const signal = given.signal ? AbortSignal.any([given.signal, left.signal]) : left.signal;
-      return handedOver<JsonValue, ChainRun>(
-        (hand) =>
-          run({ ...given, signal }, (stop) => streamed(dialect, input, headers, hand, stop)),
-        () => left.abort(),
-      );
-    },
+    stream: (input, given) =>
+      handedOver<JsonValue, ChainRun>(given.signal, (hand, signal) =>
+        run({ ...given, signal }, (stop) => streamed(dialect, input, headers, hand, stop)),
+      ),
     batch: (inputs, given) => runBatch(invoke, inputs, given),
     close: async () => undefined,
   };

@@ -25,14 +25,10 @@ export function pythonChain(options: PythonOptions): LegacyChain {
   const invoke: LegacyChain["invoke"] = (input, given) => run(input, given);
   return {
     invoke,
-    stream(input, given) {
-      const left = new AbortController();
-      const signal = given.signal ? AbortSignal.any([given.signal, left.signal]) : left.signal;
-      return handedOver<JsonValue, ChainRun>(
-        (hand) => run(input, { ...given, signal }, hand),
-        () => left.abort(),
-      );
-    },
+    stream: (input, given) =>
+      handedOver<JsonValue, ChainRun>(given.signal, (hand, signal) =>
+        run(input, { ...given, signal }, hand),
+      ),
     batch: (inputs, given) => runBatch(invoke, inputs, given),
     close: async () => {
       await Promise.all([live.close(), shadow.close()]);

@@ -1,7 +1,7 @@
 /**
  * Faults of the Python process, by their number in the catalogue of faults (D1 to D20). Those not
- * here are in python.test.ts: D1 to D5, D8, D11 to D14 and D19, and contract checks (D18) in
- * in-process.test.ts.
+ * here are in python.test.ts (D1 to D5, D8, D11 to D13, D19), in test/faults (D14), and in
+ * enforcement.test.ts (D18).
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";

@@ -1,7 +1,5 @@
 /** The supervised Python process, with real Python. */
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, describe, expect, test, vi } from "vitest";
@@ -16,7 +14,6 @@ import {
   interpreter,
   number,
   rejection,
-  root,
   stubborn,
   unruly,
 } from "./python-process.ts";
@@ -261,22 +258,6 @@ describe("a lost process", () => {
 
   test("a hundred megabytes on stderr do not stop a call", async () => {
     expect(textOf(await stubborn().callTool("chatter", { megabytes: 100 }))).toBe("done");
-  });
-
-  test("no process is left when its parent is killed", async () => {
-    const started = freshFile();
-    const script = `
-      import { pythonTools } from ${JSON.stringify(join(root, "adapter/python.ts"))};
-      const options = ${JSON.stringify({ target: "stubborn:TOOLS", interpreter, cwd: here })};
-      await pythonTools(options).callTool("hang", { started: ${JSON.stringify(started)} });`;
-    const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
-      stdio: "ignore",
-    });
-    await exists(started);
-
-    parent.kill("SIGKILL");
-
-    await gone(Number(readFileSync(started, "utf8")));
   });
 });
 
