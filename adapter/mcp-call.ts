@@ -7,7 +7,12 @@ import {
 } from "@modelcontextprotocol/server";
 import { isTwintrackError, TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
-import { RESULT_META_KEY, type ToolCallOptions, type ToolResult } from "../core/tool.ts";
+import {
+  RESULT_META_KEY,
+  type ToolCallOptions,
+  type ToolResult,
+  TRACE_FIELDS,
+} from "../core/tool.ts";
 import { errorResult } from "./content.ts";
 import { contractValue } from "./contract.ts";
 import { canSay, type Era } from "./mcp-list.ts";
@@ -108,8 +113,6 @@ function progressOf(context: CallContext): Pick<ToolCallOptions, "onProgress"> {
     },
   };
 }
-
-const TRACE_FIELDS = ["traceparent", "tracestate", "baggage"] as const;
 
 /** W3C trace context, from the request's `_meta` or else its HTTP headers; the result gives it back. */
 function traceOf({ meta, request }: CallContext): JsonObject | undefined {

@@ -1,7 +1,7 @@
 /** Python's LangChain tools and chains, through `python-bridge` in the user's own interpreter. */
 import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "../core/json.ts";
-import type { ToolCallOptions, ToolResult } from "../core/tool.ts";
+import { type ToolCallOptions, type ToolResult, TRACE_FIELDS } from "../core/tool.ts";
 import type { PythonChild } from "./child.ts";
 import { PythonStarter } from "./starter.ts";
 import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
@@ -84,8 +84,6 @@ function injectedBy(bound: Injected | undefined, call: Injected | undefined): In
 function originalOf(listing: Listing | undefined, name: string): string {
   return listing?.contracts.find((contract) => contract.name === name)?.originalName ?? name;
 }
-
-const TRACE_FIELDS = ["traceparent", "tracestate", "baggage"];
 
 /** W3C trace context travels where MCP has a place for it. */
 function traceIn(metadata: ToolCallOptions["metadata"] = {}): JsonObject {

@@ -31,6 +31,9 @@ export interface ToolCallOptions {
   metadata?: Readonly<Record<string, unknown>>;
 }
 
+/** W3C trace context among a call's `metadata`; MCP carries it in `_meta` under the same names. */
+export const TRACE_FIELDS: readonly string[] = ["traceparent", "tracestate", "baggage"];
+
 export interface ToolPort {
   callTool(name: string, args: JsonValue, options?: ToolCallOptions): Promise<ToolResult>;
   /** The declared effect; a port without this method declares nothing, so every tool is a `write`. */
