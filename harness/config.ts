@@ -9,16 +9,13 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 import { messageOf, TwintrackError } from "../core/error.ts";
-import type { Flow } from "../core/flow.ts";
-import type { JsonValue } from "../core/json.ts";
-import type { Schema } from "../core/schema.ts";
-import type { Stage } from "../core/trigger.ts";
-import type { Policy } from "./gate.ts";
+import { type FlowConfig, flowShape } from "./flow-config.ts";
 import { nearestIssue } from "./issue.ts";
 import type { ModelClient } from "./model/client.ts";
 import { secretOf } from "./secret.ts";
-import type { LegacySource, ToolSource } from "./source.ts";
+import { anyFunction, type ToolSource, toolSourceShape } from "./source.ts";
 
+export type { FlowConfig } from "./flow-config.ts";
 export { openaiModel } from "./model/openai.ts";
 export {
   type HttpSource,
@@ -28,51 +25,6 @@ export {
   python,
   type ToolSource,
 } from "./source.ts";
-
-/**
- * The part of an output that counts. `agent`: the last message's text, `output`, or the structured
- * response of a LangChain agent; one that gives up after too many steps throws `IterationLimit`.
- */
-export type Extractor = "agent" | ((output: JsonValue) => JsonValue);
-
-export interface FlowConfig {
-  legacy?: LegacySource;
-  candidate?: Flow | (() => Promise<Flow>);
-  /** Checked before any side runs. Default: the candidate's input schema. */
-  input?: Schema;
-  /** Stage of a flow that the store does not know yet. Default `legacy`. */
-  stage?: Stage;
-  /** Limit of the answer. Default 60,000. */
-  timeoutMs?: number;
-  /** Makes the two sides' outputs comparable. */
-  extract?: {
-    legacy?: Extractor;
-    candidate?: Extractor;
-  };
-  shadow?: {
-    /** Share of triggers that are compared, in [0, 1]. Default 1. */
-    sample?: number;
-    /** Limit of the compared side. Default 30,000. */
-    timeoutMs?: number;
-    /** A read that the other side did not make: refused (`recorded`, the default) or run (`live`). */
-    reads?: "recorded" | "live";
-    /**
-     * Models of a chain that runs a second time: asked again (`live`, the default, which is what noise
-     * measures), or answered from the first run's record and refused otherwise (`recorded`).
-     */
-    models?: "recorded" | "live";
-    /** Questions of the candidate that go to a model because the other side did not ask them. Default 1,000. */
-    modelCallsPerDay?: number;
-  };
-  noise?: {
-    /** Share of compared triggers on which legacy runs a second time, in [0, 1]. Default 0. */
-    sample?: number;
-  };
-  compare?: { rules?: readonly unknown[] };
-  gate?: Policy;
-  /** Triggers with equal keys get the same side in a canary. Default: the trigger id. */
-  canaryKey?: (input: JsonValue) => string;
-}
 
 export interface TwintrackConfig {
   /** Pass `import.meta.url`: the shadow process loads this file. `loadConfig` fills it in. */
@@ -103,87 +55,20 @@ export function defineConfig(config: TwintrackConfig): TwintrackConfig {
   return config;
 }
 
-/** Limit of a compared side whose flow sets none. */
-export const DEFAULT_SHADOW_TIMEOUT_MS = 30_000;
-
-const share = z.number().min(0).max(1).optional();
-const anyFunction = z.custom<object>((value) => typeof value === "function", "must be a function");
-const anyObject = z.custom<object>(
-  (value) => typeof value === "object" && value !== null,
-  "must be an object",
-);
 const modelClient = z.custom<ModelClient>(
   (value) => typeof (value as Partial<ModelClient> | null)?.ask === "function",
   "must be a model like openaiModel({ model: … })",
 );
-const extractor = z.union([z.literal("agent"), anyFunction]);
-const effects = z.record(z.string(), z.enum(["read", "write"])).optional();
-const contract = z
-  .strictObject({
-    input: z.enum(["lenient", "strict"]).optional(),
-    output: z.enum(["off", "warn", "enforce"]).optional(),
-  })
-  .optional();
-const anySource = { effects, contract, inject: anyFunction.optional() };
-const pythonTarget = z
-  .string()
-  .regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"');
-const pythonShape = {
-  python: pythonTarget,
-  bind: pythonTarget.optional(),
-  interpreter: z.string().optional(),
-  cwd: z.string().optional(),
-  env: z.record(z.string(), z.string()).optional(),
-  inheritEnv: z.union([z.boolean(), z.array(z.string())]).optional(),
-  workers: z.int().positive().max(64).optional(),
-  isolation: z.enum(["shared", "process-per-call"]).optional(),
-  threads: z.int().positive().max(1_024).optional(),
-  startTimeoutMs: z.number().positive().optional(),
-  callTimeoutMs: z.number().positive().optional(),
-  graceMs: z.number().positive().optional(),
-};
 
 const configSchema = z.strictObject({
   file: z.string().optional(),
   database: z.strictObject({ url: z.union([z.string(), anyFunction]).optional() }).optional(),
   dataDir: z.string().optional(),
   tools: z
-    .record(
-      z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"),
-      z.union([
-        z.strictObject({ module: z.string(), export: z.string().optional(), ...anySource }),
-        z.strictObject({ ...pythonShape, ...anySource }),
-        z.strictObject({ tools: z.array(z.unknown()), ...anySource }),
-      ]),
-    )
+    .record(z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"), toolSourceShape)
     .optional(),
   models: z.record(z.string(), modelClient).optional(),
-  flows: z.record(
-    z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"),
-    z.strictObject({
-      legacy: z.union([z.literal("tap"), anyFunction, anyObject]).optional(),
-      candidate: z.union([anyFunction, anyObject]).optional(),
-      input: anyObject.optional(),
-      stage: z.enum(["legacy", "shadow", "canary", "cutover", "retired"]).optional(),
-      timeoutMs: z.number().positive().optional(),
-      extract: z
-        .strictObject({ legacy: extractor.optional(), candidate: extractor.optional() })
-        .optional(),
-      shadow: z
-        .strictObject({
-          sample: share,
-          timeoutMs: z.number().positive().optional(),
-          reads: z.enum(["recorded", "live"]).optional(),
-          models: z.enum(["recorded", "live"]).optional(),
-          modelCallsPerDay: z.int().nonnegative().optional(),
-        })
-        .optional(),
-      noise: z.strictObject({ sample: share }).optional(),
-      compare: z.strictObject({ rules: z.array(z.unknown()).optional() }).optional(),
-      gate: z.record(z.string(), z.number()).optional(),
-      canaryKey: anyFunction.optional(),
-    }),
-  ),
+  flows: z.record(z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"), flowShape),
 });
 
 /**

@@ -6,7 +6,7 @@ import { isUnexplained } from "./compare/difference.ts";
 import { groupDifferences } from "./compare/fingerprint.ts";
 import { type Judgement, judge } from "./compare/judge.ts";
 import type { CompiledRule } from "./compare/rules.ts";
-import type { Extractor, FlowConfig } from "./config.ts";
+import type { Extractor, FlowConfig } from "./flow-config.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 
 /** By what the runs of one flow are judged. */

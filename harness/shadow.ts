@@ -5,7 +5,8 @@
  * is judged once more alone; one that loses its process alone has earned its verdict.
  */
 import { isTwintrackError } from "../core/error.ts";
-import { DEFAULT_SHADOW_TIMEOUT_MS, type ResolvedConfig } from "./config.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";

@@ -1,4 +1,5 @@
 /** Where tools and legacy chains come from. */
+import { z } from "zod";
 import type { ContractModes } from "../adapter/enforcement.ts";
 import type { HttpChainOptions } from "../adapter/http-chain.ts";
 import type { Effect } from "../core/effect.ts";
@@ -71,3 +72,44 @@ export function python(target: string, options: Omit<PythonSource, "python"> = {
 export function http(url: string, options: Omit<HttpSource, "url"> = {}): HttpSource {
   return { url, ...options };
 }
+
+export const anyFunction = z.custom<object>(
+  (value) => typeof value === "function",
+  "must be a function",
+);
+export const anyObject = z.custom<object>(
+  (value) => typeof value === "object" && value !== null,
+  "must be an object",
+);
+const effects = z.record(z.string(), z.enum(["read", "write"])).optional();
+const contract = z
+  .strictObject({
+    input: z.enum(["lenient", "strict"]).optional(),
+    output: z.enum(["off", "warn", "enforce"]).optional(),
+  })
+  .optional();
+const anySource = { effects, contract, inject: anyFunction.optional() };
+const pythonTarget = z
+  .string()
+  .regex(/^[\w.]+:[\w.]+$/, 'must look like "package.module:attribute"');
+const pythonShape = {
+  python: pythonTarget,
+  bind: pythonTarget.optional(),
+  interpreter: z.string().optional(),
+  cwd: z.string().optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  inheritEnv: z.union([z.boolean(), z.array(z.string())]).optional(),
+  workers: z.int().positive().max(64).optional(),
+  isolation: z.enum(["shared", "process-per-call"]).optional(),
+  threads: z.int().positive().max(1_024).optional(),
+  startTimeoutMs: z.number().positive().optional(),
+  callTimeoutMs: z.number().positive().optional(),
+  graceMs: z.number().positive().optional(),
+};
+
+/** What a configuration may say of a source of tools. */
+export const toolSourceShape = z.union([
+  z.strictObject({ module: z.string(), export: z.string().optional(), ...anySource }),
+  z.strictObject({ ...pythonShape, ...anySource }),
+  z.strictObject({ tools: z.array(z.unknown()), ...anySource }),
+]);

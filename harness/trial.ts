@@ -15,7 +15,7 @@ import type { Outcome } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
 import { compileRules } from "./compare/rules.ts";
-import { DEFAULT_SHADOW_TIMEOUT_MS } from "./config.ts";
+import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { decodePayload } from "./frame.ts";
 import { isolatedTools, readsOf } from "./isolation.ts";
 import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";

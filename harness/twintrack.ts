@@ -1,29 +1,18 @@
-/**
- * Everything of one process put together: the live path, and behind it the loops that ship the
- * spool, judge trials and follow the stages. The loops survive a database that is away.
- */
+/** Everything of one process put together: the live path, and behind it the loops. */
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { messageOf, TwintrackError } from "../core/error.ts";
+import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Side } from "../core/trigger.ts";
 import { type ResolvedConfig, resolveConfig, type TwintrackConfig } from "./config.ts";
 import { openLedger } from "./ledger.ts";
 import { type Answer, type Live, openLive, type RunRequest } from "./live.ts";
-import { openShadowWorker, type ShadowWorker } from "./shadow.ts";
+import { type Loops, startLoops } from "./loops.ts";
 import { childHost, inProcessHost, type ShadowHost } from "./shadow-host.ts";
-import { openShipper, type Shipper } from "./shipper.ts";
 import { openSides, type Sides } from "./side.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { openStageBook, type StageBook } from "./stage.ts";
 import type { Database } from "./store/database.ts";
-import { openDatabase } from "./store/open.ts";
 import { openTap, type Tap } from "./tap.ts";
-
-const TICK_MS = 100;
-const RECONNECT_MS = 1_000;
-/** How long the end may wait for a database that does not answer. */
-const CLOSE_MS = 5_000;
 
 export interface Status {
   answered: number;
@@ -48,12 +37,6 @@ export interface Harness {
   /** Ships what is spooled and judges until nothing is open. */
   settle(): Promise<void>;
   close(): Promise<void>;
-}
-
-interface Machinery {
-  db: Database;
-  shipper: Shipper;
-  drain: ShadowWorker["drain"];
 }
 
 export function openHarness(config: ResolvedConfig): Harness {
@@ -87,128 +70,6 @@ export function openHarness(config: ResolvedConfig): Harness {
       spool.close();
     },
   };
-}
-
-interface Loops {
-  machinery(): Promise<Machinery>;
-  problems: { database?: string; shadow?: string };
-  settle(): Promise<void>;
-  close(): Promise<void>;
-}
-
-interface LoopParts {
-  config: ResolvedConfig;
-  stages: StageBook;
-  spool: Spool;
-  host: ShadowHost;
-}
-
-function startLoops(parts: LoopParts): Loops {
-  const stop = new AbortController();
-  const problems: Loops["problems"] = { database: "It has not answered yet" };
-  let machinery: Promise<Machinery> | undefined;
-  let opened: Machinery | undefined;
-  const connected = (): Promise<Machinery> => {
-    machinery ??= connect(parts).then((ready) => {
-      opened = ready;
-      return ready;
-    });
-    machinery.catch((error: unknown) => {
-      problems.database = messageOf(error);
-      machinery = undefined;
-    });
-    return machinery;
-  };
-  const ship = async () => {
-    const { db, shipper } = await connected();
-    await shipper.ship();
-    await parts.stages.refresh(db);
-    delete problems.database;
-  };
-  // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
-  let pausing = new AbortController();
-  const judge = inTurn(async () => {
-    const { drain } = await connected();
-    if (!parts.stages.isPaused()) await drain(AbortSignal.any([stop.signal, pausing.signal]));
-    delete problems.shadow;
-  });
-  // The kill switch stops what is under way as well, and the process in which it runs.
-  const followSwitch = async () => {
-    if (parts.stages.isPaused()) {
-      pausing.abort();
-      await parts.host.stop();
-    } else if (pausing.signal.aborted) pausing = new AbortController();
-  };
-  const loops = [
-    loop(stop.signal, ship, (error) => {
-      problems.database = messageOf(error);
-    }),
-    loop(stop.signal, judge, (error) => {
-      problems.shadow = messageOf(error);
-    }),
-    loop(stop.signal, followSwitch, () => undefined),
-  ];
-  const finish = async () => {
-    await Promise.allSettled(loops);
-    // What was answered last is shipped now; what cannot be shipped waits in the spool.
-    parts.spool.rotate();
-    await machinery?.catch(() => undefined);
-    await opened?.shipper.ship().catch(() => 0);
-  };
-  return {
-    machinery: connected,
-    problems,
-    async settle() {
-      await ship();
-      await judge();
-    },
-    async close() {
-      stop.abort();
-      await within(CLOSE_MS, finish());
-      await opened?.db.close();
-    },
-  };
-}
-
-/** Waits for `work`, but no longer; it is then left to itself. */
-async function within(limitMs: number, work: Promise<void>): Promise<void> {
-  const ended = new AbortController();
-  const limit = pause(limitMs, undefined, { signal: ended.signal }).catch(() => undefined);
-  await Promise.race([work, limit]).finally(() => ended.abort());
-}
-
-/** Calls of the returned function run one after the other, each of them. */
-function inTurn(work: () => Promise<void>): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return () => {
-    const next = last.then(work, work);
-    last = next.catch(() => undefined);
-    return next;
-  };
-}
-
-async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
-  const db = await openDatabase(config);
-  const worker = openShadowWorker(db, host, config);
-  return { db, shipper: openShipper({ db, spool }), drain: worker.drain };
-}
-
-/** Repeats `work` until stopped; a failure is told and tried again later. */
-async function loop(
-  signal: AbortSignal,
-  work: () => Promise<void>,
-  onError: (error: unknown) => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    const waitMs = await work().then(
-      () => TICK_MS,
-      (error: unknown) => {
-        onError(error);
-        return RECONNECT_MS;
-      },
-    );
-    await pause(waitMs, undefined, { signal }).catch(() => undefined); // Stopping wakes it.
-  }
 }
 
 function statusOf(

@@ -1,0 +1,83 @@
+/** What the configuration says of one flow: its two sides, and how they are compared and judged. */
+import { z } from "zod";
+import type { Flow } from "../core/flow.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { Schema } from "../core/schema.ts";
+import type { Stage } from "../core/trigger.ts";
+import type { Policy } from "./gate.ts";
+import { anyFunction, anyObject, type LegacySource } from "./source.ts";
+
+/**
+ * The part of an output that counts. `agent`: the last message's text, `output`, or the structured
+ * response of a LangChain agent; one that gives up after too many steps throws `IterationLimit`.
+ */
+export type Extractor = "agent" | ((output: JsonValue) => JsonValue);
+
+export interface FlowConfig {
+  legacy?: LegacySource;
+  candidate?: Flow | (() => Promise<Flow>);
+  /** Checked before any side runs. Default: the candidate's input schema. */
+  input?: Schema;
+  /** Stage of a flow that the store does not know yet. Default `legacy`. */
+  stage?: Stage;
+  /** Limit of the answer. Default 60,000. */
+  timeoutMs?: number;
+  /** Makes the two sides' outputs comparable. */
+  extract?: {
+    legacy?: Extractor;
+    candidate?: Extractor;
+  };
+  shadow?: {
+    /** Share of triggers that are compared, in [0, 1]. Default 1. */
+    sample?: number;
+    /** Limit of the compared side. Default 30,000. */
+    timeoutMs?: number;
+    /** A read that the other side did not make: refused (`recorded`, the default) or run (`live`). */
+    reads?: "recorded" | "live";
+    /**
+     * Models of a chain that runs a second time: asked again (`live`, the default, which is what noise
+     * measures), or answered from the first run's record and refused otherwise (`recorded`).
+     */
+    models?: "recorded" | "live";
+    /** Questions of the candidate that go to a model because the other side did not ask them. Default 1,000. */
+    modelCallsPerDay?: number;
+  };
+  noise?: {
+    /** Share of compared triggers on which legacy runs a second time, in [0, 1]. Default 0. */
+    sample?: number;
+  };
+  compare?: { rules?: readonly unknown[] };
+  gate?: Policy;
+  /** Triggers with equal keys get the same side in a canary. Default: the trigger id. */
+  canaryKey?: (input: JsonValue) => string;
+}
+
+/** Limit of a compared side whose flow sets none. */
+export const DEFAULT_SHADOW_TIMEOUT_MS = 30_000;
+
+const share = z.number().min(0).max(1).optional();
+const extractor = z.union([z.literal("agent"), anyFunction]);
+
+export const flowShape = z.strictObject({
+  legacy: z.union([z.literal("tap"), anyFunction, anyObject]).optional(),
+  candidate: z.union([anyFunction, anyObject]).optional(),
+  input: anyObject.optional(),
+  stage: z.enum(["legacy", "shadow", "canary", "cutover", "retired"]).optional(),
+  timeoutMs: z.number().positive().optional(),
+  extract: z
+    .strictObject({ legacy: extractor.optional(), candidate: extractor.optional() })
+    .optional(),
+  shadow: z
+    .strictObject({
+      sample: share,
+      timeoutMs: z.number().positive().optional(),
+      reads: z.enum(["recorded", "live"]).optional(),
+      models: z.enum(["recorded", "live"]).optional(),
+      modelCallsPerDay: z.int().nonnegative().optional(),
+    })
+    .optional(),
+  noise: z.strictObject({ sample: share }).optional(),
+  compare: z.strictObject({ rules: z.array(z.unknown()).optional() }).optional(),
+  gate: z.record(z.string(), z.number()).optional(),
+  canaryKey: anyFunction.optional(),
+});

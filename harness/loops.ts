@@ -1,0 +1,175 @@
+/**
+ * What a process does beside answering: ships the spool, judges trials, follows the stages, and the
+ * chores. Every loop survives a database that is away.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { messageOf } from "../core/error.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { openShadowWorker, type ShadowWorker } from "./shadow.ts";
+import type { ShadowHost } from "./shadow-host.ts";
+import { openShipper, type Shipper } from "./shipper.ts";
+import type { Spool } from "./spool.ts";
+import type { StageBook } from "./stage.ts";
+import type { Database } from "./store/database.ts";
+import { openDatabase } from "./store/open.ts";
+
+const TICK_MS = 100;
+const RECONNECT_MS = 1_000;
+/** How long the end may wait for a database that does not answer. */
+const CLOSE_MS = 5_000;
+
+/** Work that is due now and then, while the database answers; a failure waits for the next time. */
+export interface Chore {
+  everyMs: number;
+  run(db: Database, config: ResolvedConfig): Promise<void>;
+}
+
+const chores: readonly Chore[] = [];
+
+interface Machinery {
+  db: Database;
+  shipper: Shipper;
+  drain: ShadowWorker["drain"];
+}
+
+export interface Loops {
+  machinery(): Promise<Machinery>;
+  problems: { database?: string; shadow?: string };
+  settle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface LoopParts {
+  config: ResolvedConfig;
+  stages: StageBook;
+  spool: Spool;
+  host: ShadowHost;
+}
+
+export function startLoops(parts: LoopParts): Loops {
+  const stop = new AbortController();
+  const problems: Loops["problems"] = { database: "It has not answered yet" };
+  let machinery: Promise<Machinery> | undefined;
+  let opened: Machinery | undefined;
+  const connected = (): Promise<Machinery> => {
+    machinery ??= connect(parts).then((ready) => {
+      opened = ready;
+      return ready;
+    });
+    machinery.catch((error: unknown) => {
+      problems.database = messageOf(error);
+      machinery = undefined;
+    });
+    return machinery;
+  };
+  const ship = async () => {
+    const { db, shipper } = await connected();
+    await shipper.ship();
+    await parts.stages.refresh(db);
+    delete problems.database;
+  };
+  // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
+  let pausing = new AbortController();
+  const judge = inTurn(async () => {
+    const { drain } = await connected();
+    if (!parts.stages.isPaused()) await drain(AbortSignal.any([stop.signal, pausing.signal]));
+    delete problems.shadow;
+  });
+  // The kill switch stops what is under way as well, and the process in which it runs.
+  const followSwitch = async () => {
+    if (parts.stages.isPaused()) {
+      pausing.abort();
+      await parts.host.stop();
+    } else if (pausing.signal.aborted) pausing = new AbortController();
+  };
+  const loops = [
+    loop(stop.signal, ship, (error) => {
+      problems.database = messageOf(error);
+    }),
+    loop(stop.signal, judge, (error) => {
+      problems.shadow = messageOf(error);
+    }),
+    loop(stop.signal, followSwitch, () => undefined),
+    ...chores.map((chore) => doRegularly(chore, parts, connected, stop.signal)),
+  ];
+  const finish = async () => {
+    await Promise.allSettled(loops);
+    // What was answered last is shipped now; what cannot be shipped waits in the spool.
+    parts.spool.rotate();
+    await machinery?.catch(() => undefined);
+    await opened?.shipper.ship().catch(() => 0);
+  };
+  return {
+    machinery: connected,
+    problems,
+    async settle() {
+      await ship();
+      await judge();
+    },
+    async close() {
+      stop.abort();
+      await within(CLOSE_MS, finish());
+      await opened?.db.close();
+    },
+  };
+}
+
+/** Waits for `work`, but no longer; it is then left to itself. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  const ended = new AbortController();
+  const limit = pause(limitMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  await Promise.race([work, limit]).finally(() => ended.abort());
+}
+
+/** Calls of the returned function run one after the other, each of them. */
+function inTurn(work: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => {
+    const next = last.then(work, work);
+    last = next.catch(() => undefined);
+    return next;
+  };
+}
+
+/** Waits first: a process that lives shorter than the chore's interval has no need of it. */
+async function doRegularly(
+  { everyMs, run }: Chore,
+  { config }: LoopParts,
+  connected: () => Promise<Machinery>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(everyMs, undefined, { signal }).catch(() => undefined);
+    if (!signal.aborted)
+      await connected()
+        .then(
+          ({ db }) => run(db, config),
+          () => undefined,
+        )
+        .catch(() => undefined);
+  }
+}
+
+async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
+  const db = await openDatabase(config);
+  const worker = openShadowWorker(db, host, config);
+  return { db, shipper: openShipper({ db, spool }), drain: worker.drain };
+}
+
+/** Repeats `work` until stopped; a failure is told and tried again later. */
+async function loop(
+  signal: AbortSignal,
+  work: () => Promise<void>,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    const waitMs = await work().then(
+      () => TICK_MS,
+      (error: unknown) => {
+        onError(error);
+        return RECONNECT_MS;
+      },
+    );
+    await pause(waitMs, undefined, { signal }).catch(() => undefined); // Stopping wakes it.
+  }
+}
