@@ -34,6 +34,12 @@ export interface StepTools {
   id(): string;
 }
 
+/** The `nth` call of `tool` in a run of legacy, from 0. */
+export interface LegacyHint {
+  tool: string;
+  nth: number;
+}
+
 interface StepPolicy<Needs> {
   /** Steps whose outputs this step reads. */
   needs?: Needs;
@@ -43,8 +49,8 @@ interface StepPolicy<Needs> {
   jitter?: "full" | "none";
   /** Limit of one attempt. Default 30,000. */
   timeoutMs?: number;
-  /** The legacy call this step stands for: the `nth` (0-based) call of `tool`. */
-  legacy?: { tool: string; nth: number };
+  /** When names and arguments do not tell it: the legacy call that this step stands for. */
+  legacy?: LegacyHint;
 }
 
 interface RunStep<Context, Output, Needs> extends StepPolicy<Needs> {
@@ -101,13 +107,13 @@ export interface Step {
   readonly jitter: "full" | "none";
   readonly timeoutMs: number;
   readonly onError: ErrorPolicy<object, unknown>;
-  readonly legacy: { tool: string; nth: number } | undefined;
+  readonly legacy: LegacyHint | undefined;
 }
 
 export interface Flow<Input = unknown, Output = unknown> {
   readonly name: string;
   readonly version: string;
-  /** Of name, version, graph, schemas and policies; code bodies are not in it: change `version`. */
+  /** Of name, version, graph, schemas and policies; code bodies and hints are not in it: change `version`. */
   readonly hash: string;
   readonly input: Schema<Input>;
   readonly output: Schema<Output>;

@@ -1,5 +1,5 @@
 /** A flow's static graph: to draw, to diff, to name the steps of. */
-import type { Flow, Step } from "./flow.ts";
+import type { Flow, LegacyHint, Step } from "./flow.ts";
 
 export interface FlowGraph {
   flow: string;
@@ -11,6 +11,8 @@ export interface FlowGraph {
     tool?: string;
     model?: string;
     optional: boolean;
+    /** The call of the old chain that the step stands for. */
+    legacy?: LegacyHint;
   }[];
   edges: { from: string; to: string }[];
 }
@@ -26,6 +28,7 @@ export function graph(flow: Flow): FlowGraph {
       ...(step.action.kind === "tool" ? { tool: step.action.tool } : {}),
       ...(step.action.kind === "model" ? { model: step.action.model } : {}),
       optional: step.when !== undefined || step.onError === "continue",
+      ...(step.legacy ? { legacy: step.legacy } : {}),
     })),
     edges: flow.steps.flatMap((step) => step.needs.map((from) => ({ from, to: step.name }))),
   };

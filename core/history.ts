@@ -3,13 +3,20 @@
  * parallel steps may finish in any order and still replay to the same result.
  */
 import { TwintrackError } from "./error.ts";
-import type { Flow } from "./flow.ts";
+import type { Flow, LegacyHint } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
 import type { SerializedError } from "./outcome.ts";
 
 export type RunEvent = { at: number } & (
   | { type: "run_started"; flow: string; version: string; flowHash: string; input: JsonValue }
-  | { type: "step_started"; step: string; attempt: number; args?: JsonValue }
+  | {
+      type: "step_started";
+      step: string;
+      attempt: number;
+      args?: JsonValue;
+      /** The call of the old chain that the step stands for. */
+      legacy?: LegacyHint;
+    }
   | { type: "step_returned"; step: string; attempt: number; output: JsonValue; durationMs: number }
   /** `retryInMs` is null when no attempt is left. */
   | {
@@ -81,6 +88,31 @@ function noteEvent(step: StepPast, event: Extract<RunEvent, { step: string }>): 
     default:
       event satisfies never;
   }
+}
+
+/** A step that stands for a call of the old chain. */
+export interface HintedStep {
+  step: string;
+  legacy: LegacyHint;
+  /** Of its last attempt, since the run started. */
+  startedAtMs: number;
+  /** 0 when it did not return. */
+  durationMs: number;
+}
+
+export function hintedSteps(events: readonly RunEvent[]): HintedStep[] {
+  const origin = events[0]?.at ?? 0;
+  const steps = new Map<string, HintedStep>();
+  for (const event of events) {
+    if (event.type === "step_started" && event.legacy) {
+      const { step, legacy, at } = event;
+      steps.set(step, { step, legacy, startedAtMs: at - origin, durationMs: 0 });
+    } else if (event.type === "step_returned") {
+      const step = steps.get(event.step);
+      if (step) step.durationMs = event.durationMs;
+    }
+  }
+  return [...steps.values()];
 }
 
 /**

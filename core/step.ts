@@ -165,12 +165,17 @@ function perform(attempt: Attempt, signal: AbortSignal): Promise<unknown> {
   }
 }
 
+function startOf(step: Step, attempt: number) {
+  const hint = step.legacy ? { legacy: step.legacy } : {};
+  return { type: "step_started" as const, step: step.name, attempt, ...hint };
+}
+
 async function runCode(
   { run, step, context, number }: Attempt,
   action: Extract<Step["action"], { kind: "run" }>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  await run.record({ type: "step_started", step: step.name, attempt: number });
+  await run.record(startOf(step, number));
   const { now, random, id } = run.engine;
   return action.run(context, { signal, attempt: number, now, random, id });
 }
@@ -181,7 +186,7 @@ async function callStepTool(
   signal: AbortSignal,
 ): Promise<JsonValue> {
   const args = argsOf(run.context.tools, action.tool, action.args(context));
-  await run.record({ type: "step_started", step: step.name, attempt: number, args });
+  await run.record({ ...startOf(step, number), args });
   const { timeoutMs } = step;
   return callTool(run.context, { step: step.name, tool: action.tool, args, signal, timeoutMs });
 }
@@ -193,6 +198,6 @@ async function askStepModel(
 ): Promise<JsonValue> {
   const question = questionOf(action.prompt(context), step.output);
   const args = askedFor(action.model, question);
-  await run.record({ type: "step_started", step: step.name, attempt: number, args });
+  await run.record({ ...startOf(step, number), args });
   return askModel(run.context, action.model, question, signal);
 }

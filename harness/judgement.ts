@@ -1,4 +1,5 @@
 /** What the runs of one trigger come to, in the form in which it is stored. */
+import type { RunEvent } from "../core/history.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { agentAnswer } from "./compare/agent.ts";
@@ -6,8 +7,10 @@ import { isUnexplained } from "./compare/difference.ts";
 import { groupDifferences } from "./compare/fingerprint.ts";
 import { type Judgement, judge } from "./compare/judge.ts";
 import type { CompiledRule } from "./compare/rules.ts";
+import { alignTraces, firstDivergence } from "./compare/trace.ts";
 import type { Extractor, FlowConfig } from "./flow-config.ts";
-import type { JudgedTrial } from "./store/judgements.ts";
+import { showsCalls } from "./source.ts";
+import type { Alignment, JudgedTrial } from "./store/judgements.ts";
 
 /** By what the runs of one flow are judged. */
 export interface Bar {
@@ -20,6 +23,8 @@ export interface Bar {
 export interface ComparedRun {
   outcome: Outcome;
   calls: ToolCall[];
+  /** Of a typed flow. */
+  history?: RunEvent[] | undefined;
 }
 
 export interface Runs {
@@ -39,6 +44,7 @@ export type RunsJudgement = Pick<
   | "truncated"
   | "effectDifferences"
   | "trace"
+  | "alignment"
   | "differences"
   | "divergences"
 >;
@@ -51,8 +57,12 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
     row("candidate", bar.flow, verdict),
     ...(noiseVerdict ? [row("noise", bar.flow, noiseVerdict)] : []),
   ];
-  const differ = stored.some(({ differences }) => differences.length > 0);
+  const alignment = alignmentOf(bar, runs);
+  const differ =
+    (alignment !== null && alignment.firstDivergent !== null) ||
+    stored.some(({ differences }) => differences.length > 0);
   return {
+    alignment,
     flow: bar.flow,
     verdict: verdict.verdict,
     reason: verdict.reason ?? null,
@@ -64,6 +74,19 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
     trace: differ ? traceOf(runs) : null,
     differences: stored.flatMap((part) => part.differences),
     divergences: stored.flatMap((part) => part.divergences),
+  };
+}
+
+/** Apart from the verdict: an equal answer may come about in another way. */
+function alignmentOf({ config }: Bar, { legacy, candidate }: Runs): Alignment | null {
+  if (!showsCalls(config.legacy)) return null;
+  const rows = alignTraces(legacy, candidate);
+  const first = firstDivergence(rows);
+  return {
+    firstDivergent: first === null ? null : (rows[first]?.name ?? null),
+    steps: rows.map(({ name, relation, legacyMs, candidateMs }) => ({
+      ...{ name, relation, legacyMs, candidateMs },
+    })),
   };
 }
 

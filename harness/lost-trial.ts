@@ -21,6 +21,7 @@ export function lostTrial(
     effectDifferences: 0,
     contractViolations: 0,
     trace: null,
+    alignment: null,
     runs: [],
     legacyTools: [],
     differences: [],

@@ -17,7 +17,6 @@ import type { Schema } from "../core/schema.ts";
 import type { Side } from "../core/trigger.ts";
 import {
   type FlowConfig,
-  type HttpSource,
   importHint,
   type LegacySource,
   type PythonSource,
@@ -25,6 +24,7 @@ import {
   type ToolSource,
 } from "./config.ts";
 import { modelPort } from "./model/client.ts";
+import { isHttp } from "./source.ts";
 
 export interface Sides {
   /** @throws {TwintrackError} `FLOW_UNKNOWN` listing the flows there are. */
@@ -147,10 +147,6 @@ export function sideMissing(flow: string, side: Side): TwintrackError {
 
 export function isPython(source: LegacySource | ToolSource): source is PythonSource {
   return typeof source === "object" && "python" in source;
-}
-
-function isHttp(source: LegacySource): source is HttpSource {
-  return typeof source === "object" && "url" in source && !("invoke" in source);
 }
 
 export function pythonOptions(

@@ -73,6 +73,15 @@ export function http(url: string, options: Omit<HttpSource, "url"> = {}): HttpSo
   return { url, ...options };
 }
 
+export function isHttp(source: LegacySource): source is HttpSource {
+  return typeof source === "object" && "url" in source && !("invoke" in source);
+}
+
+/** What a service does before it answers is not seen from here. */
+export function showsCalls(source: LegacySource | undefined): boolean {
+  return source !== undefined && !isHttp(source);
+}
+
 export const anyFunction = z.custom<object>(
   (value) => typeof value === "function",
   "must be a function",

@@ -48,6 +48,7 @@ export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<Judged
     outcome: payload.outcome,
     calls: trial.authoritative === "legacy" ? named(bench, payload.calls) : payload.calls,
     modelCalls: payload.modelCalls ?? [],
+    ...(payload.history && { history: payload.history }),
     durationMs: 0,
   };
   const other: Side = trial.authoritative === "legacy" ? "candidate" : "legacy";
@@ -61,6 +62,12 @@ export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<Judged
 
 type Trace = Partial<Record<RunSide, ToolCall[]>>;
 
+interface StoredRun {
+  outcome: Outcome;
+  history?: RunEvent[];
+  notKept?: true;
+}
+
 /**
  * Judges stored runs once more, by the rules and extractors of today; nothing runs. Null when what
  * was kept of the trial is too little: it stays as it was judged.
@@ -71,14 +78,15 @@ export function rejudgeTrial(trial: StoredTrial, sides: Sides): RunsJudgement | 
   const trace: Trace = trial.trace === null ? {} : JSON.parse(trial.trace);
   const runs: Partial<Record<RunSide, ComparedRun>> = {};
   for (const { side, payload } of trial.runs) {
-    const { outcome, notKept } = JSON.parse(payload) as { outcome: Outcome; notKept?: true };
+    const { outcome, history, notKept } = JSON.parse(payload) as StoredRun;
     if (notKept) return null;
-    runs[side] = { outcome, calls: trace[side] ?? [] };
+    runs[side] = { outcome, history, calls: trace[side] ?? [] };
   }
   const { legacy, candidate, noise } = runs;
-  return legacy && candidate
-    ? judgeRuns(barOf(trial.flow, sides), { legacy, candidate, noise })
-    : null;
+  if (!legacy || !candidate) return null;
+  const judgement = judgeRuns(barOf(trial.flow, sides), { legacy, candidate, noise });
+  // Without the calls there is nothing new to say of how the answers came about.
+  return trial.trace === null ? { ...judgement, alignment: null } : judgement;
 }
 
 async function openBench(flow: string, sides: Sides): Promise<Bench> {

@@ -125,13 +125,18 @@ create table twintrack.trials (
   judged_at timestamp with time zone,
   lease_until timestamp with time zone,
   attempts integer not null default 0,
+  trace_verdict text,
+  first_divergent_step text,
+  steps jsonb,
   UNIQUE (epoch, seq),
   PRIMARY KEY (id),
+  CHECK (((trace_verdict = 'different'::text) OR (first_divergent_step IS NULL))),
   CHECK (((verdict <> ALL (ARRAY['not_run'::text, 'incomparable'::text])) OR (reason IS NOT NULL))),
   CHECK (((verdict IS NULL) = (judged_at IS NULL))),
   CHECK ((authoritative = ANY (ARRAY['legacy'::text, 'candidate'::text]))),
   CHECK ((flow <> ''::text)),
   CHECK ((seq > 0)),
+  CHECK ((trace_verdict = ANY (ARRAY['same'::text, 'different'::text]))),
   CHECK ((verdict = ANY (ARRAY['match'::text, 'mismatch'::text, 'ignored'::text, 'candidate_error'::text, 'candidate_timeout'::text, 'both_failed_same'::text, 'both_failed_different'::text, 'incomparable'::text, 'not_run'::text])))
 );
 CREATE INDEX trials_flow ON twintrack.trials USING btree (flow, received_at DESC);

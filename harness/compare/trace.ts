@@ -1,58 +1,279 @@
-/** Tool calls of both sides next to each other, so that the first step that differs can be named. */
-import { callKey, type ToolCall } from "../../core/ledger.ts";
-import { alignByScore } from "./subsequence.ts";
+/**
+ * The steps of both sides next to each other, so that the first one that differs can be named.
+ *
+ * Apart from the answers: an equal answer may come about in another way, which is told and not
+ * judged. A step is a tool call, or a step of the flow that calls none and, by its hint `legacy`,
+ * stands for one. Steps are aligned by least edit distance over names and canonical arguments; a
+ * hint overrules names.
+ */
+import type { LegacyHint } from "../../core/flow.ts";
+import { hintedSteps, type RunEvent } from "../../core/history.ts";
+import { canonicalText, isJsonObject, type JsonValue } from "../../core/json.ts";
+import { answerBook, callKey, type ToolCall } from "../../core/ledger.ts";
+import { alignByScore, longestRising } from "./subsequence.ts";
+
+/** What of a run is aligned. */
+export interface TracedRun {
+  calls: readonly ToolCall[];
+  /** Of a typed flow. */
+  history?: readonly RunEvent[] | undefined;
+}
+
+/** A step of the flow that calls no tool. */
+export interface CodeStep {
+  step: string;
+  durationMs: number;
+}
+
+export type Relation =
+  /** Same tool, same canonical arguments. */
+  | "same"
+  /** By its hint the flow's step stands for another tool. Agreed, so no divergence. */
+  | "replaced"
+  /** Same tool, other arguments. */
+  | "changed"
+  /** At another place in the order of the steps. */
+  | "moved"
+  | "legacy_only"
+  | "candidate_only";
 
 export interface TraceRow {
+  /** The flow's name for the step, or else the tool's. */
+  name: string;
+  relation: Relation;
   legacy?: ToolCall;
-  candidate?: ToolCall;
-  /** Same tool with the same canonical arguments. */
-  same: boolean;
+  candidate?: ToolCall | CodeStep;
+  /** How long the step takes; of a call that was answered from a record, how long the recorded one took. */
+  legacyMs: number | null;
+  candidateMs: number | null;
 }
+
+/** A step of the candidate before it is aligned. */
+interface CandidateStep {
+  shown: ToolCall | CodeStep;
+  call: ToolCall | undefined;
+  hint: LegacyHint | undefined;
+  startedAtMs: number;
+}
+
+type Match = readonly [legacy: number, candidate: number];
 
 /** Traces longer than this product of lengths are aligned by place. */
 const MAX_CELLS = 1_000_000;
 
-/** The alignment with the most equal calls; a call with other arguments is still the same step. */
+/** The alignment with the most equal steps; a call with other arguments is still the same step. */
 export function alignTraces(
-  legacyCalls: readonly ToolCall[],
-  candidateCalls: readonly ToolCall[],
+  { calls: legacy }: Pick<TracedRun, "calls">,
+  run: TracedRun,
 ): TraceRow[] {
-  const left = legacyCalls.map((call) => ({ call, key: callKey(call.tool, call.args) }));
-  const right = candidateCalls.map((call) => ({ call, key: callKey(call.tool, call.args) }));
-  const score = (i: number, j: number) => {
-    if (left[i]?.key === right[j]?.key) return 1;
-    return left[i]?.call.tool === right[j]?.call.tool ? 0.4 : 0;
+  const candidate = candidateSteps(run);
+  const hinted = hintedMatches(legacy, candidate);
+  const anchors = longestRising([...hinted].sort(([a], [b]) => a - b));
+  const inOrder = alignInOrder(legacy, candidate, hinted, anchors);
+  const moved = movedMatches(legacy, candidate, hinted, inOrder);
+  return rowsOf(legacy, candidate, inOrder, moved);
+}
+
+function candidateSteps({ calls, history = [] }: TracedRun): CandidateStep[] {
+  const hinted = hintedSteps(history);
+  const hints = new Map(hinted.map(({ step, legacy }) => [step, legacy]));
+  const calling = new Set(calls.map((call) => call.step));
+  const code = hinted
+    .filter(({ step }) => !calling.has(step))
+    .map(({ step, startedAtMs, durationMs }) => ({
+      shown: { step, durationMs },
+      call: undefined,
+      hint: hints.get(step),
+      startedAtMs,
+    }));
+  const called = calls.map((call, index) => ({
+    shown: call,
+    call,
+    // A step that is tried again calls again; the last call is the one that it stands by.
+    hint: isLastOfStep(calls, index) ? hints.get(call.step ?? "") : undefined,
+    startedAtMs: call.startedAtMs,
+  }));
+  return code.length === 0
+    ? called
+    : [...called, ...code].sort((a, b) => a.startedAtMs - b.startedAtMs);
+}
+
+function isLastOfStep(calls: readonly ToolCall[], index: number): boolean {
+  const step = calls[index]?.step;
+  return step !== undefined && !calls.slice(index + 1).some((later) => later.step === step);
+}
+
+/** Hints whose call legacy did not make say nothing. */
+function hintedMatches(legacy: readonly ToolCall[], candidate: readonly CandidateStep[]): Match[] {
+  const taken = new Set<number>();
+  return candidate.flatMap(({ hint }, index): Match[] => {
+    if (!hint) return [];
+    const ofTool = legacy.flatMap(({ tool }, at) => (isCalled(tool, hint.tool) ? [at] : []));
+    const at = ofTool[hint.nth];
+    if (at === undefined || taken.has(at)) return [];
+    taken.add(at);
+    return [[at, index]];
+  });
+}
+
+/** Hints may leave out the tool source: `refund` for `billing.refund`. */
+function isCalled(tool: string, name: string): boolean {
+  return tool === name || tool.endsWith(`.${name}`);
+}
+
+/** Worth more than all other matches of a trace together. */
+const HINT_SCORE = 1e6;
+/** Two calls with other arguments must never outweigh one equal call. */
+const SAME_TOOL_SCORE = 0.2;
+const LIKE_ARGUMENTS_SCORE = 0.25;
+
+function alignInOrder(
+  legacy: readonly ToolCall[],
+  candidate: readonly CandidateStep[],
+  hinted: readonly Match[],
+  anchors: readonly Match[],
+): Match[] {
+  const anchored = new Map(anchors);
+  const byHint = {
+    legacy: new Set(hinted.map(([i]) => i)),
+    candidate: new Set(hinted.map(([, j]) => j)),
   };
-  const pairs =
-    alignByScore(left.length, right.length, score, { left: MAX_CELLS }) ??
-    left.slice(0, right.length).map((_, index) => [index, index] as const);
-  return rowsOf(legacyCalls, candidateCalls, pairs, (i, j) => score(i, j) === 1);
+  const keys = {
+    legacy: legacy.map(keyOf),
+    candidate: candidate.map(({ call }) => call && keyOf(call)),
+  };
+  const score = (i: number, j: number): number => {
+    if (byHint.legacy.has(i) || byHint.candidate.has(j))
+      return anchored.get(i) === j ? HINT_SCORE : 0;
+    if (keys.legacy[i] === keys.candidate[j]) return 1;
+    const [left, right] = [legacy[i] as ToolCall, candidate[j]?.call];
+    if (left.tool !== right?.tool) return 0;
+    return SAME_TOOL_SCORE + LIKE_ARGUMENTS_SCORE * likeness(left.args, right.args);
+  };
+  return (
+    alignByScore(legacy.length, candidate.length, score, { left: MAX_CELLS }) ??
+    legacy.slice(0, candidate.length).map((_, index) => [index, index] as const)
+  );
+}
+
+function keyOf(call: ToolCall): string {
+  return callKey(call.tool, call.args);
+}
+
+/** Share of equal arguments, in [0, 1]. */
+function likeness(left: JsonValue, right: JsonValue): number {
+  if (!isJsonObject(left) || !isJsonObject(right)) return 0;
+  const names = new Set([...Object.keys(left), ...Object.keys(right)]);
+  const equal = [...names].filter(
+    (name) =>
+      Object.hasOwn(left, name) &&
+      Object.hasOwn(right, name) &&
+      canonicalText(left[name] as JsonValue) === canonicalText(right[name] as JsonValue),
+  );
+  return names.size === 0 ? 0 : equal.length / names.size;
+}
+
+/** Steps that belong together though others stand between them: by hint, or because they are equal. */
+function movedMatches(
+  legacy: readonly ToolCall[],
+  candidate: readonly CandidateStep[],
+  hinted: readonly Match[],
+  inOrder: readonly Match[],
+): Map<number, number> {
+  const used = {
+    legacy: new Set(inOrder.map(([i]) => i)),
+    candidate: new Set(inOrder.map(([, j]) => j)),
+  };
+  const moved = new Map<number, number>();
+  const join = (i: number, j: number) => {
+    used.legacy.add(i);
+    used.candidate.add(j);
+    moved.set(i, j);
+  };
+  for (const [i, j] of hinted) if (!used.legacy.has(i) && !used.candidate.has(j)) join(i, j);
+  const free = candidate.flatMap(({ call }, j) => (call && !used.candidate.has(j) ? [j] : []));
+  const waiting = Map.groupBy(free, (j) => keyOf(candidate[j]?.call as ToolCall));
+  legacy.forEach((call, i) => {
+    const j = used.legacy.has(i) ? undefined : waiting.get(keyOf(call))?.shift();
+    if (j !== undefined) join(i, j);
+  });
+  return moved;
 }
 
 function rowsOf(
   legacy: readonly ToolCall[],
-  candidate: readonly ToolCall[],
-  pairs: readonly (readonly [number, number])[],
-  same: (i: number, j: number) => boolean,
+  candidate: readonly CandidateStep[],
+  inOrder: readonly Match[],
+  moved: ReadonlyMap<number, number>,
 ): TraceRow[] {
+  const row = rowMaker(legacy, candidate);
+  const movedCandidates = new Set(moved.values());
   const rows: TraceRow[] = [];
-  let a = 0;
-  let b = 0;
-  const single = (aEnd: number, bEnd: number) => {
-    while (a < aEnd) rows.push({ legacy: legacy[a++] as ToolCall, same: false });
-    while (b < bEnd) rows.push({ candidate: candidate[b++] as ToolCall, same: false });
+  let [a, b] = [0, 0];
+  const upTo = (aEnd: number, bEnd: number) => {
+    for (; a < aEnd; a++) rows.push(row(a, moved.get(a), moved.has(a)));
+    for (; b < bEnd; b++) if (!movedCandidates.has(b)) rows.push(row(undefined, b, false));
   };
-  for (const [i, j] of pairs) {
-    single(i, j);
-    const [left, right] = [legacy[a++] as ToolCall, candidate[b++] as ToolCall];
-    rows.push({ legacy: left, candidate: right, same: same(i, j) });
+  for (const [i, j] of inOrder) {
+    upTo(i, j);
+    rows.push(row(a++, b++, false));
   }
-  single(legacy.length, candidate.length);
+  upTo(legacy.length, candidate.length);
   return rows;
+}
+
+type MakeRow = (i: number | undefined, j: number | undefined, isMoved: boolean) => TraceRow;
+
+function rowMaker(legacy: readonly ToolCall[], candidate: readonly CandidateStep[]): MakeRow {
+  const calls = candidate.flatMap(({ call }) => call ?? []);
+  const durations = { legacy: durationsOf(legacy, calls), candidate: durationsOf(calls, legacy) };
+  return (i, j, isMoved) => {
+    const left = i === undefined ? undefined : legacy[i];
+    const right = j === undefined ? undefined : candidate[j];
+    const shown = right?.shown;
+    return {
+      name: shown?.step ?? right?.call?.tool ?? left?.tool ?? "",
+      relation: isMoved ? "moved" : relationOf(left, right),
+      ...(left && { legacy: left }),
+      ...(shown && { candidate: shown }),
+      legacyMs: left ? (durations.legacy.get(left) ?? null) : null,
+      candidateMs: right
+        ? right.call
+          ? (durations.candidate.get(right.call) ?? null)
+          : right.shown.durationMs
+        : null,
+    };
+  };
+}
+
+function relationOf(legacy: ToolCall | undefined, candidate: CandidateStep | undefined): Relation {
+  if (!legacy) return "candidate_only";
+  if (!candidate) return "legacy_only";
+  if (legacy.tool !== candidate.call?.tool) return candidate.hint ? "replaced" : "changed";
+  return keyOf(legacy) === keyOf(candidate.call) ? "same" : "changed";
+}
+
+/** By the rule of the ledger it is known which call a recorded one was answered by. */
+function durationsOf(
+  calls: readonly ToolCall[],
+  others: readonly ToolCall[],
+): Map<ToolCall, number> {
+  const book = answerBook(others);
+  return new Map(
+    calls.map((call) => {
+      if (call.served !== "recorded") return [call, call.durationMs];
+      const answer = book.answer(call.tool, call.args, call.effect);
+      return [call, answer.kind === "recorded" ? answer.call.durationMs : call.durationMs];
+    }),
+  );
+}
+
+export function isSameStep({ relation }: TraceRow): boolean {
+  return relation === "same" || relation === "replaced";
 }
 
 /** Index of the first row whose sides differ, or null. */
 export function firstDivergence(rows: readonly TraceRow[]): number | null {
-  const index = rows.findIndex((row) => !row.same);
+  const index = rows.findIndex((row) => !isSameStep(row));
   return index < 0 ? null : index;
 }

@@ -81,7 +81,8 @@ function reportSample(sample: SampleRow, row: DivergenceRow): Sample {
       ({ kind, path }) =>
         kind === row.kind && (path === row.path || templatePath(path) === row.path),
     ) ?? unexplained[0];
-  const trace = alignTraces(sample.legacyCalls, sample.candidateCalls);
+  const { legacyCalls, candidateCalls, candidateHistory: history } = sample;
+  const trace = alignTraces({ calls: legacyCalls }, { calls: candidateCalls, history });
   return {
     triggerId: sample.triggerId,
     input: sample.input,

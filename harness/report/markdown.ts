@@ -13,7 +13,10 @@ import {
   plural,
   quantity,
   STATUS_GLYPH,
+  STEP_TITLES,
   stageText,
+  stepCells,
+  traceText,
 } from "./words.ts";
 
 const MAX_DIVERGENCES = 10;
@@ -55,7 +58,16 @@ function renderFlow(flow: FlowReport): string {
     ]),
   );
   const latency = `p50 / p95, legacy → candidate: ${latencyText(flow)}. ${number(flow.days)} days.`;
-  return [`## ${code(flow.name)}`, latency, gate, ...divergences(flow.divergences)].join("\n\n");
+  const parts = [latency, gate, ...steps(flow), ...divergences(flow.divergences)];
+  return [`## ${code(flow.name)}`, ...parts].join("\n\n");
+}
+
+function steps(flow: FlowReport): string[] {
+  const { trace } = flow;
+  if (!trace) return [];
+  const told = `Steps, apart from the answers: ${cell(traceText(flow) ?? "")}.`;
+  if (trace.steps.length === 0) return [told];
+  return [told, table(STEP_TITLES, stepCells(trace))];
 }
 
 function divergences(all: readonly Divergence[]): string[] {

@@ -1,7 +1,7 @@
 /** Divergences with their samples: the values, both answers, and both traces side by side. */
 import type { ToolCall } from "../../core/ledger.ts";
 import { describeOutcome, type Outcome } from "../../core/outcome.ts";
-import type { TraceRow } from "../compare/trace.ts";
+import { type CodeStep, isSameStep, type Relation, type TraceRow } from "../compare/trace.ts";
 import { type Markup, markup } from "./markup.ts";
 import { type Column, renderChange, renderDocument, shorten } from "./page-value.ts";
 import { percent } from "./percent.ts";
@@ -103,28 +103,35 @@ function renderTrace({ trace, firstDivergence }: Sample): Markup {
   if (trace.length === 0) return markup`<p class="muted">Neither side called a tool.</p>`;
   const verdict =
     firstDivergence === null
-      ? "Both sides made the same tool calls."
-      : `The sides part at step ${firstDivergence + 1}.`;
-  return markup`<details${firstDivergence === null ? "" : markup` open`}><summary>Tool calls: ${verdict}</summary>
-<div class="scroll" tabindex="0" role="group" aria-label="Tool calls"><table class="trace"><thead><tr><th scope="col">Step</th><th scope="col">Legacy</th><th scope="col"><span class="visually-hidden">Relation</span></th><th scope="col">Candidate</th></tr></thead>
+      ? "Both sides took the same steps."
+      : `The sides part at step ${firstDivergence + 1}, ${trace[firstDivergence]?.name}.`;
+  return markup`<details${firstDivergence === null ? "" : markup` open`}><summary>Steps: ${verdict}</summary>
+<div class="scroll" tabindex="0" role="group" aria-label="Steps"><table class="trace"><thead><tr><th scope="col">Step</th><th scope="col">Legacy</th><th scope="col"><span class="visually-hidden">Relation</span></th><th scope="col">Candidate</th></tr></thead>
 <tbody>${trace.map((row, index) => renderRow(row, index, index === firstDivergence))}</tbody></table></div></details>`;
 }
 
 function renderRow(row: TraceRow, index: number, first: boolean): Markup {
-  const [sign, word] = relationOf(row);
-  return markup`<tr class="${row.same ? "same" : "differs"}${first ? " first" : ""}"><th scope="row">${index + 1}${first && markup`<span class="flag">first difference</span>`}</th>
-<td>${renderCall(row.legacy)}</td><td class="rel"><span class="sign" aria-hidden="true">${sign}</span><span class="visually-hidden">${word}</span></td><td>${renderCall(row.candidate)}</td></tr>\n`;
+  const [sign, word] = RELATIONS[row.relation];
+  return markup`<tr class="${isSameStep(row) ? "same" : "differs"}${first ? " first" : ""}"><th scope="row">${index + 1}${first && markup`<span class="flag">first difference</span>`}</th>
+<td>${renderStep(row.legacy, row.legacyMs)}</td><td class="rel"><span class="sign" aria-hidden="true">${sign}</span><span class="visually-hidden">${word}</span></td><td>${renderStep(row.candidate, row.candidateMs)}</td></tr>\n`;
 }
 
-function relationOf({ legacy, candidate, same }: TraceRow): [sign: string, word: string] {
-  if (same) return ["=", "same call"];
-  if (!legacy) return ["+", "only candidate"];
-  return candidate ? ["~", "other arguments"] : ["−", "only legacy"];
-}
+const RELATIONS: Record<Relation, [sign: string, word: string]> = {
+  same: ["=", "same call"],
+  replaced: ["≙", "stands for the call of legacy"],
+  changed: ["~", "other arguments"],
+  moved: ["↕", "at another place"],
+  legacy_only: ["−", "only legacy"],
+  candidate_only: ["+", "only candidate"],
+};
 
-function renderCall(call: ToolCall | undefined): Markup {
-  if (!call) return markup`<span class="muted">—</span>`;
-  const { tool, args, effect, outcome, served, durationMs } = call;
+function renderStep(step: ToolCall | CodeStep | undefined, tookMs: number | null): Markup {
+  if (!step) return markup`<span class="muted">—</span>`;
+  const took = tookMs === null ? "" : ` · ${number(Math.round(tookMs))} ms`;
+  if (!("tool" in step)) {
+    return markup`<b>${step.step}</b><br><span class="muted">no tool${took}</span>`;
+  }
+  const { tool, args, effect, outcome, served } = step;
   const failed = outcome.status === "returned" ? "" : ` · ${describeOutcome(outcome)}`;
-  return markup`<b>${tool}</b> <span class="chip ${effect}">${effect}</span><br><code>${shorten(args)}</code><br><span class="muted">${served} · ${number(Math.round(durationMs))} ms${failed}</span>`;
+  return markup`<b>${tool}</b> <span class="chip ${effect}">${effect}</span><br><code>${shorten(args)}</code><br><span class="muted">${served}${took}${failed}</span>`;
 }

@@ -11,7 +11,10 @@ import {
   plural,
   quantity,
   STATUS_GLYPH,
+  STEP_TITLES,
   stageText,
+  stepCells,
+  traceText,
 } from "./words.ts";
 
 const GATE_GLYPH = { open: "✓", closed: "✗", undecided: "?" };
@@ -58,6 +61,7 @@ export function renderFlow(flow: FlowReport): Markup {
 <p class="gate ${decision}"><span class="sign" aria-hidden="true">${GATE_GLYPH[decision]}</span> ${decisionText(flow)}</p></header>
 ${renderFacts(flow)}
 ${renderGate(flow)}
+${renderSteps(flow)}
 ${renderDivergences(flow)}
 </section>`;
 }
@@ -118,6 +122,18 @@ function renderGate(flow: FlowReport): Markup {
   }</caption>
 <thead><tr><th scope="col">Criterion</th><th scope="col" class="n">Observed</th><th scope="col" class="n">Limit</th><th scope="col" class="n">n</th><th scope="col">Status</th><th scope="col">Why</th></tr></thead>
 <tbody>${flow.gate.reasons.map(renderReason)}</tbody></table></div>`;
+}
+
+function renderSteps(flow: FlowReport): Markup | undefined {
+  const { trace } = flow;
+  if (!trace) return undefined;
+  const [first, ...rest] = STEP_TITLES;
+  return markup`<h3>Steps <small class="muted">apart from the answers: ${traceText(flow)}</small></h3>
+<div class="scroll" tabindex="0" role="group" aria-label="Steps of ${flow.name}"><table class="steps"><thead><tr><th scope="col">${first}</th>${rest.map((title) => markup`<th scope="col" class="n">${title}</th>`)}</tr></thead>
+<tbody>${stepCells(trace).map(
+    ([name, ...cells]) =>
+      markup`<tr><th scope="row">${name}</th>${cells.map((cell) => markup`<td class="n">${cell}</td>`)}</tr>\n`,
+  )}</tbody></table></div>`;
 }
 
 function renderReason(reason: Reason): Markup {

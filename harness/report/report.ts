@@ -11,7 +11,7 @@ import { evaluateGate, type GateResult } from "../gate.ts";
 import { lowerBound, upperBound } from "../statistics.ts";
 import { reportDivergence } from "./divergence.ts";
 import { addCounts, evidenceOf, judgedTrials, matchedTrials, sum } from "./evidence.ts";
-import type { Decision, FlowRow, Percentiles, ReportRows } from "./rows.ts";
+import type { Decision, FlowRow, Percentiles, ReportRows, TraceSummary } from "./rows.ts";
 
 export interface Report {
   schema: "twintrack/report@1";
@@ -56,6 +56,7 @@ export interface FlowReport {
   noise: { trials: number; mismatches: number; rate: NoiseRate | null };
   gate: GateResult;
   latencyMs: { legacy: Percentiles | null; candidate: Percentiles | null };
+  trace: TraceSummary | null;
   costUsd?: { legacy: number; candidate: number };
   /** Blocking ones first, then the most frequent. */
   divergences: Divergence[];
@@ -93,7 +94,7 @@ export interface Sample {
   candidateOutput: Outcome;
   differences: Difference[];
   trace: TraceRow[];
-  /** Index into `trace`; null when both sides made the same calls. */
+  /** Index into `trace`; null when both sides took the same steps. */
   firstDivergence: number | null;
 }
 
@@ -117,9 +118,9 @@ function balance({ flows, lost }: ReportRows): Books {
 function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
   const divergences = rows.divergences.filter((row) => row.flow === flow.name);
   const gate = evaluateGate(evidenceOf(flow, divergences, now), flow.policy);
-  const { name, language, stage, answered, days, sinceAt, verdicts, latencyMs } = flow;
+  const { name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace } = flow;
   return {
-    ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs, gate },
+    ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, gate },
     ...(flow.canaryPercent === undefined ? {} : { canaryPercent: flow.canaryPercent }),
     ...(flow.costUsd === undefined ? {} : { costUsd: flow.costUsd }),
     trials: judgedTrials(flow),

@@ -4,6 +4,7 @@
  * "Counts since `sinceAt`" means trials of the flow's current pair of versions; what came before a
  * version changed is history and not evidence.
  */
+import type { RunEvent } from "../../core/history.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { ToolCall } from "../../core/ledger.ts";
 import type { Outcome } from "../../core/outcome.ts";
@@ -43,10 +44,35 @@ export interface FlowRow {
   noise: { trials: number; mismatches: number };
   /** Over trials in which that side answered; null without one. */
   latencyMs: { legacy: Percentiles | null; candidate: Percentiles | null };
+  /** Null when the calls of a side cannot be seen. */
+  trace: TraceSummary | null;
   /** Of the same triggers; left out when nothing reports a price. */
   costUsd?: { legacy: number; candidate: number };
   /** Gate limits from the configuration. */
   policy?: Policy;
+}
+
+/** How the answers came about, apart from whether they are equal. */
+export interface TraceSummary {
+  /** Trials whose calls were seen on both sides. */
+  trials: number;
+  /** Of them, trials with another trace; and those of these whose answer is equal nonetheless. */
+  different: number;
+  yetEqual: number;
+  /** Where the sides part first, the most frequent first. */
+  firstDivergent: readonly { step: string; trials: number }[];
+  /** In the order of a run. */
+  steps: readonly StepRow[];
+}
+
+/** One step over all trials; null where a side does not have it. */
+export interface StepRow {
+  name: string;
+  trials: number;
+  /** Trials in which the sides differ in this step. */
+  different: number;
+  legacyMs: Percentiles | null;
+  candidateMs: Percentiles | null;
 }
 
 export interface Percentiles {
@@ -91,6 +117,8 @@ export interface SampleRow {
   candidate: Outcome;
   legacyCalls: readonly ToolCall[];
   candidateCalls: readonly ToolCall[];
+  /** Of a typed flow: it tells which steps stand for a call of legacy. */
+  candidateHistory?: readonly RunEvent[];
   /** All differences of the trial; those of this fingerprint first. */
   differences: readonly Difference[];
 }

@@ -13,7 +13,10 @@ import {
   number,
   quantity,
   STATUS_GLYPH,
+  STEP_TITLES,
   stageText,
+  stepCells,
+  traceText,
 } from "./words.ts";
 
 export interface TextOptions {
@@ -24,6 +27,7 @@ export interface TextOptions {
 }
 
 const MAX_DIVERGENCES = 5;
+const MAX_STEPS = 8;
 const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 type Style = keyof typeof CODES;
 
@@ -58,6 +62,7 @@ function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
     "",
     ...gateTable(flow.gate.reasons, paint, width),
   ];
+  lines.push(...traceLines(flow, paint));
   if (flow.divergences.length > 0)
     lines.push("", ...divergenceLines(flow.divergences, paint, width));
   return lines.join("\n");
@@ -83,6 +88,27 @@ function gateTable(reasons: readonly Reason[], paint: Paint, width: number): str
     return status === "pass" ? [line] : [line, paint("dim", cut(`     ${detail}`, width))];
   });
   return [paint("dim", `${layout(header)}  status`), ...body];
+}
+
+function traceLines(flow: FlowReport, paint: Paint): string[] {
+  const { trace } = flow;
+  if (!trace) return [];
+  const rows = [STEP_TITLES, ...stepCells(trace)].slice(0, MAX_STEPS + 1);
+  const widths = STEP_TITLES.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const lines = rows.map((row) =>
+    `    ${row.map((cell, column) => align(cell, widths[column] ?? 0, column > 0)).join("  ")}`.trimEnd(),
+  );
+  const [header = "", ...body] = lines;
+  const table = trace.steps.length > 0 ? [paint("dim", header), ...body] : [];
+  const more = trace.steps.length - body.length;
+  return [
+    "",
+    `${paint("bold", "  Steps, apart from the answers:")} ${traceText(flow)}`,
+    ...table,
+    ...(more > 0 ? [paint("dim", `    and ${more} more`)] : []),
+  ];
 }
 
 function align(text: string, width: number, right: boolean): string {

@@ -2,6 +2,7 @@
 import type { Reason } from "../gate.ts";
 import { percent } from "./percent.ts";
 import type { Books, Divergence, FlowReport, Rate } from "./report.ts";
+import type { TraceSummary } from "./rows.ts";
 
 const CRITERION_TITLES: Record<string, string> = {
   min_trials: "Enough trials",
@@ -107,6 +108,31 @@ export function latencyText({ latencyMs: { legacy, candidate } }: FlowReport): s
     of ? `${milliseconds(of.p50)} / ${milliseconds(of.p95)}` : "—";
   return `${side(legacy)} → ${side(candidate)}`;
 }
+
+/** Null when the calls of a side cannot be seen. */
+export function traceText({ trace }: Pick<FlowReport, "trace">): string | null {
+  if (!trace) return null;
+  const { trials, different, yetEqual, firstDivergent } = trace;
+  if (different === 0) return `same steps in all ${plural(trials, "trial", "trials")}`;
+  const [first] = firstDivergent;
+  const where = first ? `, mostly from ${first.step} on (${number(first.trials)})` : "";
+  return `other steps in ${number(different)} of ${plural(trials, "trial", "trials")}${where}; ${number(yetEqual)} with an equal answer`;
+}
+
+/** Steps as rows of texts: name, trials, differing trials, p50 / p95 of legacy and of candidate. */
+export function stepCells({ steps }: TraceSummary): string[][] {
+  const side = (of: { p50: number; p95: number } | null) =>
+    of ? `${milliseconds(of.p50)} / ${milliseconds(of.p95)}` : "—";
+  return steps.map((step) => [
+    step.name,
+    number(step.trials),
+    number(step.different),
+    side(step.legacyMs),
+    side(step.candidateMs),
+  ]);
+}
+
+export const STEP_TITLES = ["Step", "Trials", "Differ", "Legacy p50 / p95", "Candidate p50 / p95"];
 
 function milliseconds(value: number): string {
   return value >= 10_000

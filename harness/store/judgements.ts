@@ -1,4 +1,5 @@
 /** Judged trials and how they are written: in batches, each trial once. */
+import type { TraceRow } from "../compare/trace.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import { compress, insertRuns } from "./trials.ts";
 
@@ -15,6 +16,8 @@ export interface JudgedTrial {
   contractViolations: number;
   /** JSON text `{ legacy, candidate }` of both sides' tool calls; null when there is nothing to show. */
   trace: Uint8Array | null;
+  /** Null when the calls of one side cannot be seen. */
+  alignment: Alignment | null;
   runs: {
     side: "legacy" | "candidate" | "noise";
     status: string;
@@ -30,6 +33,13 @@ export interface JudgedTrial {
     rule: string | null;
   }[];
   divergences: { fingerprint: string; title: string; kind: string; path: string }[];
+}
+
+/** The aligned steps of both sides, without what they were called with. */
+export interface Alignment {
+  /** Name of the first step in which the sides part; null when they take the same steps. */
+  firstDivergent: string | null;
+  steps: Pick<TraceRow, "name" | "relation" | "legacyMs" | "candidateMs">[];
 }
 
 /** Writes judgements. Of two judgements of one trial the first counts, the other leaves no trace. */
@@ -57,18 +67,44 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     trial.effectDifferences,
     trial.contractViolations,
     trial.trace === null ? null : compress(trial.trace),
+    ...alignmentColumns(trial.alignment),
   ]);
-  const casts = ["", "", "", "", "", "::boolean", "::integer", "::integer", "::bytea"];
+  const casts = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    "::boolean",
+    "::integer",
+    "::integer",
+    "::bytea",
+    "",
+    "",
+    "::jsonb",
+  ];
   const closed = await query<{ id: string }>(
     `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
        flow_hash = j.flow_hash, truncated = j.truncated, effect_differences = j.effect_differences,
-       contract_violations = j.contract_violations, trace = j.trace, judged_at = now(), lease_until = null
-     from (values ${valuesList(rows.length, 9, casts)})
-       as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace)
+       contract_violations = j.contract_violations, trace = j.trace, trace_verdict = j.trace_verdict,
+       first_divergent_step = j.first_divergent_step, steps = j.steps, judged_at = now(), lease_until = null
+     from (values ${valuesList(rows.length, casts.length, casts)})
+       as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace,
+         trace_verdict, first_divergent_step, steps)
      where t.id = j.id and t.verdict is null returning t.id`,
     rows.flat(),
   );
   return closed.map((row) => row.id);
+}
+
+/** Verdict on the trace, first divergent step, and steps as JSON text. */
+export function alignmentColumns(alignment: Alignment | null): (string | null)[] {
+  if (!alignment) return [null, null, null];
+  const { firstDivergent, steps } = alignment;
+  const named = steps.map((step) => ({ ...step, name: storable(step.name) }));
+  return firstDivergent === null
+    ? ["same", null, JSON.stringify(named)]
+    : ["different", storable(firstDivergent), JSON.stringify(named)];
 }
 
 /** Postgres keeps no NUL and no half of a surrogate pair in a text; payloads are bytes and keep both. */

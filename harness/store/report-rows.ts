@@ -1,9 +1,5 @@
-/**
- * The rows of the report, aggregated in SQL.
- *
- * What counts for a flow are the trials of its current candidate: those since the newest flow hash
- * was first seen, in a stage in which both sides run.
- */
+/** The rows of the report, aggregated in SQL. */
+import type { RunEvent } from "../../core/history.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { ToolCall } from "../../core/ledger.ts";
 import type { Outcome } from "../../core/outcome.ts";
@@ -12,22 +8,13 @@ import type { FlowConfig, ResolvedConfig } from "../config.ts";
 import type { Decision, DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
 import { type FlowStage, initialStage, readStages } from "../stage.ts";
 import { books } from "./books.ts";
+import { COUNTED } from "./counted.ts";
 import type { Database } from "./database.ts";
+import { traceOf } from "./traces.ts";
 import { decompress } from "./trials.ts";
 
 const SAMPLES_PER_DIVERGENCE = 3;
 const MAX_DIVERGENCES = 50;
-
-/** Trials that count, as a table expression `counted`; `$1` is the flow. */
-const COUNTED = `
-  compared as (
-    select * from twintrack.trials where flow = $1 and stage in ('shadow', 'canary', 'cutover')),
-  newest as (
-    select flow_hash from compared where flow_hash is not null order by received_at desc, seq desc limit 1),
-  before as (
-    select max(received_at) as at from compared where flow_hash is not null and flow_hash <> (select flow_hash from newest)),
-  counted as (
-    select * from compared where received_at > coalesce((select at from before), '-infinity'))`;
 
 /** A decision that still holds and does not block; `unsure` and `candidate_bug` cover nothing. */
 const COVERED = `
@@ -91,6 +78,7 @@ async function flowRow(
       counts.filter(isNotRun).map((row) => [row.reason ?? "unknown", row.count]),
     ),
     latencyMs: await latencyOf(db, flow),
+    trace: await traceOf(db, flow),
     ...(config.gate === undefined ? {} : { policy: config.gate }),
   };
 }
@@ -240,6 +228,7 @@ async function sampleRows(db: Database, flow: string, fingerprint: string): Prom
 interface StoredRun {
   input?: JsonValue;
   outcome: Outcome;
+  history?: RunEvent[];
 }
 
 function sampleOf(flow: string, fingerprint: string, row: SampleSql): SampleRow | undefined {
@@ -258,6 +247,7 @@ function sampleOf(flow: string, fingerprint: string, row: SampleSql): SampleRow 
     candidate: candidate.outcome,
     legacyCalls: trace.legacy,
     candidateCalls: trace.candidate,
+    ...(candidate.history && { candidateHistory: candidate.history }),
     differences: row.differences.map((text) => JSON.parse(text) as Difference),
   };
 }

@@ -1,7 +1,7 @@
 /** Judged trials as they rest in the store, read to be judged once more. */
 import type { RunsJudgement } from "../judgement.ts";
 import type { Database, Query } from "./database.ts";
-import { insertDifferences, insertDivergences, storable } from "./judgements.ts";
+import { alignmentColumns, insertDifferences, insertDivergences, storable } from "./judgements.ts";
 import { compress, decompress } from "./trials.ts";
 
 export type RunSide = "legacy" | "candidate" | "noise";
@@ -71,7 +71,10 @@ export function replaceJudgements(
 async function replaceVerdict(query: Query, trial: RunsJudgement & { id: string }) {
   const rows = await query<{ changed: boolean }>(
     `update twintrack.trials t set verdict = $2, reason = $3, noise_verdict = $4, truncated = $5,
-       effect_differences = $6, trace = coalesce($7::bytea, t.trace)
+       effect_differences = $6, trace = coalesce($7::bytea, t.trace),
+       trace_verdict = coalesce($8, t.trace_verdict),
+       first_divergent_step = case when $8 is null then t.first_divergent_step else $9 end,
+       steps = coalesce($10::jsonb, t.steps)
      from twintrack.trials before where before.id = t.id and t.id = $1
      returning before.verdict <> t.verdict as changed`,
     [
@@ -82,6 +85,7 @@ async function replaceVerdict(query: Query, trial: RunsJudgement & { id: string 
       trial.truncated,
       trial.effectDifferences,
       trial.trace === null ? null : compress(trial.trace),
+      ...alignmentColumns(trial.alignment),
     ],
   );
   return rows[0]?.changed ? 1 : 0;

@@ -4,7 +4,6 @@ import type { ToolCall } from "../../core/ledger.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import { compareEffects } from "../../harness/compare/effects.ts";
 import { judge, type Observation } from "../../harness/compare/judge.ts";
-import { alignTraces, firstDivergence } from "../../harness/compare/trace.ts";
 
 function call(tool: string, args: JsonValue = {}, effect: "read" | "write" = "write"): ToolCall {
   const outcome: Outcome = { status: "returned", value: null };
@@ -57,29 +56,6 @@ describe("writes", () => {
         candidate: { tool: "a/b", args: { n: 2 } },
       },
     ]);
-  });
-});
-
-describe("traces", () => {
-  test("the first step that differs is named, and later equal steps stay aligned", () => {
-    const rows = alignTraces(
-      [call("find", { id: 1 }), refund(1), mail],
-      [call("find", { id: 1 }), call("check"), refund(2), mail],
-    );
-
-    expect(
-      rows.map(({ legacy, candidate, same }) => [legacy?.tool, candidate?.tool, same]),
-    ).toEqual([
-      ["find", "find", true],
-      [undefined, "check", false],
-      ["billing.refund", "billing.refund", false],
-      ["mail.send", "mail.send", true],
-    ]);
-    expect(firstDivergence(rows)).toBe(1);
-  });
-
-  test("equal traces have no first divergence", () => {
-    expect(firstDivergence(alignTraces([mail], [mail]))).toBeNull();
   });
 });
 

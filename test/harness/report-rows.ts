@@ -161,6 +161,7 @@ const flow = (row: Partial<FlowRow> & Pick<FlowRow, "name">): FlowRow => ({
   contractViolations: 0,
   noise: { trials: 0, mismatches: 0 },
   latencyMs: { legacy: null, candidate: null },
+  trace: null,
   costUsd: { legacy: 0, candidate: 0 },
   ...row,
 });
@@ -184,6 +185,28 @@ const flows: FlowRow[] = [
     effectDifferences: 41,
     noise: { trials: 260, mismatches: 1 },
     latencyMs: { legacy: { p50: 1_840, p95: 4_310 }, candidate: { p50: 612, p95: 1_290 } },
+    trace: {
+      trials: 2_580,
+      different: 49,
+      yetEqual: 8,
+      firstDivergent: [{ step: "billing.refund", trials: 41 }],
+      steps: [
+        {
+          name: "order",
+          trials: 2_580,
+          different: 0,
+          legacyMs: { p50: 84, p95: 160 },
+          candidateMs: { p50: 84, p95: 160 },
+        },
+        {
+          name: "refund <b>",
+          trials: 2_580,
+          different: 41,
+          legacyMs: { p50: 120, p95: 310 },
+          candidateMs: null,
+        },
+      ],
+    },
     costUsd: { legacy: 31.2, candidate: 12.85 },
   }),
   flow({

@@ -90,6 +90,7 @@ function judgementOf(frame: Frame, story: Story): JudgedTrial {
     effectDifferences: 0,
     contractViolations: 0,
     trace: trace ? Buffer.from(JSON.stringify(trace)) : null,
+    alignment: null,
     runs: [
       {
         side: frame.header.authoritative === "legacy" ? "candidate" : "legacy",

@@ -59,6 +59,7 @@ function judgement(id: string, more: Partial<JudgedTrial> = {}): JudgedTrial {
     effectDifferences: 0,
     contractViolations: 0,
     trace: null,
+    alignment: null,
     runs: [{ side: "candidate", status: "returned", durationMs: 1, payload: Buffer.from("{}") }],
     legacyTools: ["billing.refund"],
     differences: [

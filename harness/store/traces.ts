@@ -1,0 +1,58 @@
+/** How the answers of a flow came about, summed up in SQL. */
+import type { StepRow, TraceSummary } from "../report/rows.ts";
+import { COUNTED } from "./counted.ts";
+import type { Database } from "./database.ts";
+
+/** Steps shown; a loop that names its calls by number could make any number of them. */
+const MAX_STEPS = 50;
+
+/** @returns null when there is no trial whose calls could be seen on both sides. */
+export async function traceOf(db: Database, flow: string): Promise<TraceSummary | null> {
+  const [totals] = await db.query<Pick<TraceSummary, "trials" | "different" | "yetEqual">>(
+    `with ${COUNTED}
+     select count(*)::bigint as trials, count(*) filter (where trace_verdict = 'different')::bigint as different,
+       count(*) filter (where trace_verdict = 'different' and verdict in ('match', 'ignored'))::bigint as "yetEqual"
+     from counted where trace_verdict is not null`,
+    [flow],
+  );
+  if (!totals || totals.trials === 0) return null;
+  const firstDivergent = await db.query<{ step: string; trials: number }>(
+    `with ${COUNTED}
+     select first_divergent_step as step, count(*)::bigint as trials from counted
+     where first_divergent_step is not null group by 1 order by 2 desc, 1 limit ${MAX_STEPS}`,
+    [flow],
+  );
+  return { ...totals, firstDivergent, steps: await stepsOf(db, flow) };
+}
+
+interface StepSql {
+  name: string;
+  trials: number;
+  different: number;
+  legacyMs: number[] | null;
+  candidateMs: number[] | null;
+}
+
+async function stepsOf(db: Database, flow: string): Promise<StepRow[]> {
+  const rows = await db.query<StepSql>(
+    `with ${COUNTED}
+     select s.step ->> 'name' as name, count(distinct c.id)::bigint as trials,
+       count(distinct c.id) filter (where s.step ->> 'relation' not in ('same', 'replaced'))::bigint as different,
+       percentile_cont(array[0.5, 0.95]) within group (order by (s.step ->> 'legacyMs')::double precision) as "legacyMs",
+       percentile_cont(array[0.5, 0.95]) within group (order by (s.step ->> 'candidateMs')::double precision) as "candidateMs"
+     from counted c, jsonb_array_elements(c.steps) with ordinality as s (step, place)
+     group by 1 order by avg(s.place), 1 limit ${MAX_STEPS}`,
+    [flow],
+  );
+  return rows.map((row) => ({
+    ...row,
+    legacyMs: percentiles(row.legacyMs),
+    candidateMs: percentiles(row.candidateMs),
+  }));
+}
+
+/** Null where the step did not occur on the side. */
+function percentiles(found: number[] | null): StepRow["legacyMs"] {
+  const [p50, p95] = found ?? [];
+  return typeof p50 === "number" && typeof p95 === "number" ? { p50, p95 } : null;
+}
