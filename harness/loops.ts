@@ -11,6 +11,7 @@ import { openShipper, type Shipper } from "./shipper.ts";
 import type { Spool } from "./spool.ts";
 import type { StageBook } from "./stage.ts";
 import type { Database } from "./store/database.ts";
+import { openJobs, type TrialJobs } from "./store/jobs.ts";
 import { openDatabase } from "./store/open.ts";
 
 const TICK_MS = 100;
@@ -28,6 +29,7 @@ const chores: readonly Chore[] = [];
 
 interface Machinery {
   db: Database;
+  jobs: TrialJobs;
   shipper: Shipper;
   drain: ShadowWorker["drain"];
 }
@@ -35,6 +37,8 @@ interface Machinery {
 export interface Loops {
   machinery(): Promise<Machinery>;
   problems: { database?: string; shadow?: string };
+  /** Trials judged since the start. */
+  judged(): number;
   settle(): Promise<void>;
   close(): Promise<void>;
 }
@@ -44,6 +48,7 @@ interface LoopParts {
   stages: StageBook;
   spool: Spool;
   host: ShadowHost;
+  judges: boolean;
 }
 
 export function startLoops(parts: LoopParts): Loops {
@@ -70,9 +75,11 @@ export function startLoops(parts: LoopParts): Loops {
   };
   // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
   let pausing = new AbortController();
+  let judged = 0;
   const judge = inTurn(async () => {
     const { drain } = await connected();
-    if (!parts.stages.isPaused()) await drain(AbortSignal.any([stop.signal, pausing.signal]));
+    const stopped = AbortSignal.any([stop.signal, pausing.signal]);
+    if (parts.judges && !parts.stages.isPaused()) judged += await drain(stopped);
     delete problems.shadow;
   });
   // The kill switch stops what is under way as well, and the process in which it runs.
@@ -102,6 +109,7 @@ export function startLoops(parts: LoopParts): Loops {
   return {
     machinery: connected,
     problems,
+    judged: () => judged,
     async settle() {
       await ship();
       await judge();
@@ -109,6 +117,7 @@ export function startLoops(parts: LoopParts): Loops {
     async close() {
       stop.abort();
       await within(CLOSE_MS, finish());
+      await opened?.jobs.close();
       await opened?.db.close();
     },
   };
@@ -152,8 +161,12 @@ async function doRegularly(
 
 async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
   const db = await openDatabase(config);
-  const worker = openShadowWorker(db, host, config);
-  return { db, shipper: openShipper({ db, spool }), drain: worker.drain };
+  const jobs = await openJobs(db).catch(async (error: unknown) => {
+    await db.close();
+    throw error;
+  });
+  const worker = openShadowWorker({ db, jobs, host, config });
+  return { db, jobs, shipper: openShipper({ db, jobs, spool }), drain: worker.drain };
 }
 
 /** Repeats `work` until stopped; a failure is told and tried again later. */

@@ -7,7 +7,7 @@ import type { OpenTrial } from "./store/trials.ts";
 /** The judgement of a trial whose judge died, or that could not be judged at all. */
 export function lostTrial(
   trial: OpenTrial,
-  verdict: "candidate_error" | "candidate_timeout" | "incomparable",
+  verdict: "candidate_error" | "candidate_timeout" | "incomparable" | "not_run",
   reason: string,
 ): JudgedTrial {
   return {

@@ -5,19 +5,22 @@
  * is judged once more alone; one that loses its process alone has earned its verdict.
  */
 import { isTwintrackError } from "../core/error.ts";
+import { type Breaker, openBreaker } from "./breaker.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";
+import type { TrialJob, TrialJobs } from "./store/jobs.ts";
 import { type JudgedTrial, settle } from "./store/judgements.ts";
-import { claim, giveUpLost, type OpenTrial, releaseLeases, renewLeases } from "./store/trials.ts";
+import { closeLost, type OpenTrial, openTrials } from "./store/trials.ts";
 
-const BATCH_TRIALS = 64;
+/** Taken at once: many while they are judged fast, few while others could help. */
+const BATCH_TRIALS = { least: 8, most: 64 };
+const FAST_BATCH_MS = 1_000;
 const CONCURRENT_TRIALS = 4;
-/** A dead worker's trials are taken over after this. */
-const LEASE_MS = 30_000;
-const RENEW_EVERY_MS = 10_000;
+/** Well within the heartbeat that keeps the jobs ours. */
+const KEEP_EVERY_MS = 4_000;
 /** Start of Python and the compare itself, on top of the sides' own limits. */
 const GRACE_MS = 5_000;
 
@@ -26,72 +29,112 @@ export interface ShadowWorker {
   drain(stop: AbortSignal): Promise<number>;
 }
 
-export function openShadowWorker(
-  db: Database,
-  host: ShadowHost,
-  config: ResolvedConfig,
-): ShadowWorker {
-  const judge = (trial: OpenTrial) => host.judge(trial, limitOf(config, trial));
+export interface ShadowWorkerOptions {
+  db: Database;
+  jobs: TrialJobs;
+  host: ShadowHost;
+  config: ResolvedConfig;
+}
+
+interface Bench extends ShadowWorkerOptions {
+  breaker: Breaker;
+}
+
+export function openShadowWorker(options: ShadowWorkerOptions): ShadowWorker {
+  const bench: Bench = { ...options, breaker: openBreaker() };
+  const { db, jobs } = bench;
+  let size = BATCH_TRIALS.least;
   return {
     async drain(stop) {
       let judged = 0;
       while (!stop.aborted) {
-        const trials = await claim(db, BATCH_TRIALS, LEASE_MS);
-        if (trials.length === 0) return judged + (await giveUpLost(db));
-        judged += await judgeBatch(db, trials, judge, stop);
+        const taken = await jobs.take(size);
+        if (taken.length === 0) return judged + (await closeLost(db, jobs));
+        const startedAt = performance.now();
+        judged += await judgeBatch(bench, taken, stop);
+        const fast = performance.now() - startedAt < FAST_BATCH_MS;
+        size = fast ? Math.min(size * 2, BATCH_TRIALS.most) : BATCH_TRIALS.least;
       }
       return judged;
     },
   };
 }
 
-function limitOf(config: ResolvedConfig, trial: OpenTrial): number {
-  const sideMs = config.flows[trial.flow]?.shadow?.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
-  return sideMs * (trial.noiseWanted ? 2 : 1) + GRACE_MS;
-}
-
-type Judge = (trial: OpenTrial) => Promise<JudgedTrial>;
-
 async function judgeBatch(
-  db: Database,
-  trials: readonly OpenTrial[],
-  judge: Judge,
+  bench: Bench,
+  taken: readonly TrialJob[],
   stop: AbortSignal,
 ): Promise<number> {
-  const ids = trials.map((trial) => trial.id);
-  const renew = () => void renewLeases(db, ids, LEASE_MS).catch(() => undefined);
-  const renewal = setInterval(renew, RENEW_EVERY_MS);
+  const { db, jobs } = bench;
+  const keeping = setInterval(() => void jobs.keep(taken).catch(() => undefined), KEEP_EVERY_MS);
   try {
-    const judged = await judgeEach(trials, judge, stop);
-    const settled = await settle(db, judged);
-    const done = new Set(judged.map((trial) => trial.id));
-    const left = ids.filter((id) => !done.has(id));
-    if (left.length > 0) await releaseLeases(db, left);
+    const ids = taken.map(({ trialId }) => trialId);
+    const trials = await openTrials(db, ids);
+    const judged = await judgeEach(bench, trials, suspectsOf(taken), stop);
+    const left = new Set(trials.map(({ id }) => id));
+    for (const { id } of judged) left.delete(id);
+    // A trial that was not open any more needs no job either.
+    const ended = taken.filter(({ trialId }) => !left.has(trialId));
+    const settled = await settle(db, judged, (query) => jobs.end(query, ended));
+    await jobs.giveBack(taken.filter(({ trialId }) => left.has(trialId)));
     return settled;
+  } catch (error) {
+    await jobs.giveBack(taken).catch(() => undefined); // Without a database the heartbeat tells.
+    throw error;
   } finally {
-    clearInterval(renewal);
+    clearInterval(keeping);
   }
 }
 
+/** Trials over which a worker died already. */
+function suspectsOf(taken: readonly TrialJob[]): ReadonlySet<string> {
+  return new Set(taken.filter(({ retries }) => retries > 0).map(({ trialId }) => trialId));
+}
+
 async function judgeEach(
+  bench: Bench,
   trials: readonly OpenTrial[],
-  judge: Judge,
+  suspected: ReadonlySet<string>,
   stop: AbortSignal,
 ): Promise<JudgedTrial[]> {
   const stopped = once(stop);
   const judged: JudgedTrial[] = [];
-  const suspects: OpenTrial[] = [];
-  await eachOf(trials, CONCURRENT_TRIALS, stop, async (trial) => {
-    const result = await Promise.race([judge(trial).catch(() => "lost" as const), stopped]);
+  const suspects = trials.filter(({ id }) => suspected.has(id));
+  const others = trials.filter(({ id }) => !suspected.has(id));
+  await eachOf(others, CONCURRENT_TRIALS, stop, async (trial) => {
+    const result = await Promise.race([judge(bench, trial).catch(() => "lost" as const), stopped]);
     if (result === "lost") suspects.push(trial);
     else if (result !== "stopped") judged.push(result);
   });
   await eachOf(suspects, 1, stop, async (trial) => {
-    const lost = (error: unknown) => verdictOfLoss(trial, error);
-    const result = await Promise.race([judge(trial).catch(lost), stopped]);
+    const lost = (error: unknown) => {
+      bench.breaker.note(trial.flow, true);
+      return verdictOfLoss(trial, error);
+    };
+    const result = await Promise.race([judge(bench, trial).catch(lost), stopped]);
     if (result !== "stopped") judged.push(result);
   });
   return judged;
+}
+
+/** Rejects when the trial's process was lost. */
+async function judge({ host, config, breaker }: Bench, trial: OpenTrial): Promise<JudgedTrial> {
+  if (!breaker.admits(trial.flow)) return lostTrial(trial, "not_run", "breaker");
+  try {
+    const judged = await host.judge(trial, limitOf(config, trial));
+    breaker.note(trial.flow, judged.verdict in FAILURES);
+    return judged;
+  } catch (error) {
+    breaker.giveUp(trial.flow); // Whether it was this trial's fault, the next try says.
+    throw error;
+  }
+}
+
+const FAILURES = { candidate_error: true, candidate_timeout: true };
+
+function limitOf(config: ResolvedConfig, trial: OpenTrial): number {
+  const sideMs = config.flows[trial.flow]?.shadow?.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
+  return sideMs * (trial.noiseWanted ? 2 : 1) + GRACE_MS;
 }
 
 function once(stop: AbortSignal): Promise<"stopped"> {

@@ -7,6 +7,7 @@ import { isTwintrackError } from "../core/error.ts";
 import { decodeFrames, type Frame } from "./frame.ts";
 import { type Gap, readSpool, type Spool, type SpoolFile } from "./spool.ts";
 import type { Database } from "./store/database.ts";
+import type { TrialJobs } from "./store/jobs.ts";
 import { ingest, recordGaps } from "./store/trials.ts";
 
 const BATCH_FRAMES = 100;
@@ -19,10 +20,12 @@ export interface Shipper {
 
 export interface ShipperOptions {
   db: Database;
+  jobs: Pick<TrialJobs, "add">;
   spool: Spool;
 }
 
-export function openShipper({ db, spool }: ShipperOptions): Shipper {
+export function openShipper({ db, jobs, spool }: ShipperOptions): Shipper {
+  const store: Store = { db, jobs };
   const offsets = new Map<string, number>();
   // What was taken out of the spool but not stored yet. No more is taken before that is: the spool's
   // bound on memory would bound nothing.
@@ -35,7 +38,7 @@ export function openShipper({ db, spool }: ShipperOptions): Shipper {
       memory = spool.takeMemory().flatMap((bytes) => decodeFrames(bytes).frames);
     let shipped = 0;
     while (memory.length > 0) {
-      shipped += await ingestEach(db, memory.slice(0, BATCH_FRAMES));
+      shipped += await ingestEach(store, memory.slice(0, BATCH_FRAMES));
       memory.splice(0, BATCH_FRAMES);
     }
     if (gaps.length === 0) gaps = spool.takeGaps();
@@ -50,7 +53,7 @@ export function openShipper({ db, spool }: ShipperOptions): Shipper {
       const bytes = readSpool(file.path, offset, await readSize(file.path, offset));
       const { frames, consumed } = decodeFrames(bytes, BATCH_FRAMES);
       if (frames.length === 0) break;
-      shipped += await ingestEach(db, frames);
+      shipped += await ingestEach(store, frames);
       offsets.set(file.path, offset + consumed);
     }
     if (!file.active) dispose(file.path, offsets);
@@ -85,14 +88,16 @@ async function readSize(path: string, offset: number): Promise<number> {
 }
 
 /** A frame that the database refuses by itself must not hold up the others. */
-async function ingestEach(db: Database, frames: readonly Frame[]): Promise<number> {
+type Store = Pick<ShipperOptions, "db" | "jobs">;
+
+async function ingestEach({ db, jobs }: Store, frames: readonly Frame[]): Promise<number> {
   try {
-    return await ingest(db, frames);
+    return await ingest(db, jobs, frames);
   } catch (error) {
     if (isTwintrackError(error)) throw error; // The database is away: all of them wait.
     let shipped = 0;
     for (const frame of frames) {
-      shipped += await ingest(db, [frame]).catch((refusal: unknown) =>
+      shipped += await ingest(db, jobs, [frame]).catch((refusal: unknown) =>
         quarantine(db, frame, refusal),
       );
     }

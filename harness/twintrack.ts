@@ -21,7 +21,8 @@ export interface Status {
   tapped: number;
   database: { kind: "postgres" | "pglite"; ready: boolean; problem?: string };
   spool: { problem?: string };
-  shadow: { pid?: number; paused: boolean; problem?: string };
+  /** `judged`: trials that this process judged. */
+  shadow: { pid?: number; paused: boolean; judged: number; problem?: string };
 }
 
 /** One process's harness; the CLI, the server and the library all stand on it. */
@@ -39,7 +40,15 @@ export interface Harness {
   close(): Promise<void>;
 }
 
-export function openHarness(config: ResolvedConfig): Harness {
+export interface HarnessOptions {
+  /** Judges trials itself; default true. Without it, others have to. */
+  judges?: boolean;
+}
+
+export function openHarness(
+  config: ResolvedConfig,
+  { judges = true }: HarnessOptions = {},
+): Harness {
   if (process.env.TWINTRACK_ROLE === "shadow") {
     throw new TwintrackError(
       "EFFECT_REFUSED",
@@ -54,7 +63,7 @@ export function openHarness(config: ResolvedConfig): Harness {
   const tap = openTap({ sides, stages, spool });
   const host =
     config.file === undefined ? inProcessHost(config) : childHost({ configFile: config.file });
-  const loops = startLoops({ config, stages, spool, host });
+  const loops = startLoops({ config, stages, spool, host, judges });
   return {
     config,
     sides,
@@ -78,8 +87,9 @@ function statusOf(
   spool: Spool,
   host: ShadowHost,
   stages: StageBook,
-  { problems }: Loops,
+  loops: Loops,
 ): Status {
+  const { problems } = loops;
   const spoolProblem = spool.problem();
   const pid = host.pid();
   return {
@@ -93,6 +103,7 @@ function statusOf(
     spool: spoolProblem === undefined ? {} : { problem: spoolProblem },
     shadow: {
       paused: stages.isPaused(),
+      judged: loops.judged(),
       ...(pid === undefined ? {} : { pid }),
       ...(problems.shadow === undefined ? {} : { problem: problems.shadow }),
     },

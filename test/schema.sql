@@ -123,8 +123,6 @@ create table twintrack.trials (
   contract_violations integer not null default 0,
   trace bytea,
   judged_at timestamp with time zone,
-  lease_until timestamp with time zone,
-  attempts integer not null default 0,
   trace_verdict text,
   first_divergent_step text,
   steps jsonb,

@@ -16,10 +16,17 @@ export function addServeCommands(cli: Cli): void {
     .description("answer flows over HTTP and judge their trials")
     .option("--port <port>", "default: TWINTRACK_PORT or 4100")
     .option("--host <host>", "default: TWINTRACK_HOST or 127.0.0.1")
+    .option("--no-work", "leave the judging of trials to `twintrack work` processes")
     .addHelpText("after", "\nExample:\n  twintrack serve --port 4100")
-    .action((options: { port?: string; host?: string }) =>
-      cli.run(() => startServer(cli, options)),
-    );
+    .action((options: ServeOptions) => cli.run(() => startServer(cli, options)));
+  cli.program
+    .command("work")
+    .description("judge trials that other processes answered; start as many as you need")
+    .addHelpText(
+      "after",
+      "\nExample:\n  TWINTRACK_DATABASE_URL=postgres://localhost/app twintrack work",
+    )
+    .action(() => cli.run(() => startWorker(cli)));
   cli.program
     .command("migrate [what]")
     .description("bring the schema up to date; `migrate status` only looks")
@@ -27,10 +34,18 @@ export function addServeCommands(cli: Cli): void {
     .action((what?: string) => cli.run(() => migrateStore(cli, what)));
 }
 
-async function startServer(cli: Cli, options: { port?: string; host?: string }) {
+interface ServeOptions {
+  port?: string;
+  host?: string;
+  /** Set by commander for `--no-work`. */
+  work: boolean;
+}
+
+async function startServer(cli: Cli, options: ServeOptions) {
   const given = options.port ?? process.env.TWINTRACK_PORT ?? 4100;
   const port = wholeNumber("--port", given, MAX_PORT);
-  const harness = openHarness(await loadConfig(cli.options().config));
+  const config = await loadConfig(cli.options().config);
+  const harness = openHarness(config, { judges: options.work });
   const warnings = await refuseToShare(harness);
   const host = options.host ?? process.env.TWINTRACK_HOST ?? "127.0.0.1";
   const apiKey = secretOf("TWINTRACK_API_KEY");
@@ -40,18 +55,7 @@ async function startServer(cli: Cli, options: { port?: string; host?: string }) 
       throw error;
     },
   );
-  let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(EXIT.interrupted); // A second signal does not wait.
-    stopping = true;
-    process.stderr.write(`${signal}: finishing running requests\n`);
-    void server
-      .close()
-      .then(() => harness.close())
-      .finally(() => process.exit(EXIT.ok));
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  onStop("finishing running requests", () => server.close().then(() => harness.close()));
   const flows = Object.keys(harness.config.flows);
   const text = [
     `twintrack on ${server.url} (report: ${server.url}/)`,
@@ -62,6 +66,41 @@ async function startServer(cli: Cli, options: { port?: string; host?: string }) 
   const data = { url: server.url, flows };
   const reply: Reply = { command: "serve", exitCode: EXIT.ok, data, warnings, keepsRunning: true };
   return { reply, text };
+}
+
+async function startWorker(cli: Cli) {
+  const config = await loadConfig(cli.options().config);
+  if (config.databaseUrl === undefined) {
+    throw new TwintrackError(
+      "USAGE",
+      "The embedded database belongs to one process, and that one judges its trials itself",
+      { hint: "Set TWINTRACK_DATABASE_URL to a Postgres that several processes share." },
+    );
+  }
+  const harness = openHarness(config);
+  const warnings = await refuseToShare(harness);
+  onStop("giving back what is under way", async () => {
+    await harness.close();
+    process.stderr.write(`judged ${harness.status().shadow.judged} trials\n`);
+  });
+  const flows = Object.keys(config.flows);
+  const text = `twintrack judges the trials of ${flows.join(", ")}`;
+  const data = { pid: process.pid, flows };
+  const reply: Reply = { command: "work", exitCode: EXIT.ok, data, warnings, keepsRunning: true };
+  return { reply, text };
+}
+
+/** Ends on the first signal, in order; a second one does not wait. */
+function onStop(what: string, end: () => Promise<void>): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(EXIT.interrupted);
+    stopping = true;
+    process.stderr.write(`${signal}: ${what}\n`);
+    void end().finally(() => process.exit(EXIT.ok));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
 }
 
 /**

@@ -42,10 +42,19 @@ export interface Alignment {
   steps: Pick<TraceRow, "name" | "relation" | "legacyMs" | "candidateMs">[];
 }
 
-/** Writes judgements. Of two judgements of one trial the first counts, the other leaves no trace. */
-export function settle(db: Database, judged: readonly JudgedTrial[]): Promise<number> {
+/**
+ * Writes judgements. Of two judgements of one trial the first counts, the other leaves no trace.
+ *
+ * @param alongside ends the trials' jobs in the same transaction.
+ */
+export function settle(
+  db: Database,
+  judged: readonly JudgedTrial[],
+  alongside?: (query: Query) => Promise<void>,
+): Promise<number> {
   if (judged.length === 0) return Promise.resolve(0);
   return db.transaction(async (query) => {
+    await alongside?.(query);
     const won = new Set(await closeTrials(query, judged));
     const kept = judged.filter((trial) => won.has(trial.id));
     await insertJudgedRuns(query, kept);
@@ -87,7 +96,7 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
        flow_hash = j.flow_hash, truncated = j.truncated, effect_differences = j.effect_differences,
        contract_violations = j.contract_violations, trace = j.trace, trace_verdict = j.trace_verdict,
-       first_divergent_step = j.first_divergent_step, steps = j.steps, judged_at = now(), lease_until = null
+       first_divergent_step = j.first_divergent_step, steps = j.steps, judged_at = now()
      from (values ${valuesList(rows.length, casts.length, casts)})
        as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace,
          trace_verdict, first_divergent_step, steps)

@@ -5,7 +5,6 @@ import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { openPglite } from "./pglite.ts";
 import { openPostgres } from "./postgres.ts";
-import { releaseAllLeases } from "./trials.ts";
 
 export type DatabasePlace = Pick<ResolvedConfig, "databaseUrl" | "dataDir">;
 
@@ -24,7 +23,6 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
   const db = await connectDatabase(place);
   try {
     await migrate(db);
-    if (db.kind === "pglite") await releaseAllLeases(db);
     return db;
   } catch (error) {
     await db.close();

@@ -30,13 +30,25 @@ async function answer(db: PGlite, { id, sql, params }: Request): Promise<void> {
       await db.close();
       port?.postMessage({ id, rows: [] });
     } else if (params.length === 0) {
-      const results = await db.exec(sql);
-      port?.postMessage({ id, rows: results.at(-1)?.rows ?? [] });
+      port?.postMessage({ id, rows: await runScript(db, sql) });
     } else {
       port?.postMessage({ id, rows: (await db.query(sql, params)).rows });
     }
   } catch (thrown) {
     port?.postMessage({ id, error: errorOf(thrown) });
+  }
+}
+
+/**
+ * Several statements may hold their own `begin` and `commit`. One that fails between them would leave
+ * the only connection in a dead transaction.
+ */
+async function runScript(db: PGlite, sql: string): Promise<unknown[]> {
+  try {
+    return (await db.exec(sql)).flatMap((result) => result.rows);
+  } catch (error) {
+    await db.exec("rollback");
+    throw error;
   }
 }
 

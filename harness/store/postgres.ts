@@ -34,7 +34,8 @@ export function openPostgres({ url, maxConnections = 4 }: PostgresOptions): Data
   let closing: Promise<void> | undefined;
   return {
     kind: "postgres",
-    query: (sql, params) => told(url, () => rowsOf(pool, sql, params)),
+    query: (sql, params) =>
+      told(url, () => (params === undefined ? runScript(pool, sql) : rowsOf(pool, sql, params))),
     transaction: (work) => told(url, () => inTransaction(pool, work)),
     close() {
       closing ??= endOf(pool);
@@ -57,7 +58,27 @@ async function rowsOf<Row extends object>(
 ): Promise<Row[]> {
   const result = await runner.query<Row>(sql, params.map(asParameter));
   // Several statements in one text give one result each.
-  return Array.isArray(result) ? [] : result.rows;
+  const results: pg.QueryResult<Row>[] = Array.isArray(result) ? result : [result];
+  return results.flatMap(({ rows }) => rows);
+}
+
+/**
+ * Several statements may hold their own `begin` and `commit`. One that fails between them would give
+ * a connection in a dead transaction back to the pool.
+ */
+async function runScript<Row extends object>(pool: pg.Pool, sql: string): Promise<Row[]> {
+  const client = await pool.connect();
+  client.on("error", ignore);
+  let broken: Error | undefined;
+  try {
+    return await rowsOf<Row>(client, sql);
+  } catch (error) {
+    broken = await failureOf(client.query(ROLLBACK));
+    throw error;
+  } finally {
+    client.off("error", ignore);
+    client.release(broken);
+  }
 }
 
 /** pg takes bytes only as Buffer. */

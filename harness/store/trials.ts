@@ -7,6 +7,7 @@ import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
 import { type Frame, trialIdOf } from "../frame.ts";
 import type { Gap } from "../spool.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
+import type { TrialJobs } from "./jobs.ts";
 
 /** An open trial as a worker gets it: the authoritative run as its exact bytes. */
 export interface OpenTrial {
@@ -18,7 +19,6 @@ export interface OpenTrial {
   source: TriggerSource;
   receivedAt: string;
   noiseWanted: boolean;
-  attempts: number;
   /** JSON text of a `FramePayload`. */
   payload: Uint8Array;
 }
@@ -40,17 +40,24 @@ export function decompress(stored: Uint8Array): Buffer {
   return isCompressed ? zstdDecompressSync(bytes) : bytes;
 }
 
-/** Inserts frames; a frame that is already here changes nothing. Returns how many were new. */
-export function ingest(db: Database, frames: readonly Frame[]): Promise<number> {
+/** Inserts frames, and a job for each that is to be judged; a frame that is already here changes nothing. Returns how many were new. */
+export function ingest(
+  db: Database,
+  jobs: Pick<TrialJobs, "add">,
+  frames: readonly Frame[],
+): Promise<number> {
   if (frames.length === 0) return Promise.resolve(0);
   return db.transaction(async (query) => {
-    const inserted = await insertTrials(query, frames);
-    const fresh = new Set(inserted);
-    const kept = frames.filter(
-      (frame) => fresh.has(trialIdOf(frame.header)) && frame.header.notRun !== "stage",
-    );
+    const inserted = new Set(await insertTrials(query, frames));
+    const fresh = frames.filter(({ header }) => inserted.has(trialIdOf(header)));
+    const kept = fresh.filter(({ header }) => header.notRun !== "stage");
     if (kept.length > 0) await insertAuthoritativeRuns(query, kept);
-    return inserted.length;
+    const open = fresh.filter(({ header }) => header.notRun === undefined);
+    await jobs.add(
+      query,
+      open.map(({ header }) => trialIdOf(header)),
+    );
+    return inserted.size;
   });
 }
 
@@ -122,37 +129,14 @@ export async function recordGaps(db: Database, gaps: readonly Gap[]): Promise<vo
   }
 }
 
-const MAX_ATTEMPTS = 3;
-
-/**
- * Leases open trials, oldest first. A trial whose worker died comes back when its lease ends; the
- * last time after all others and alone, so that it is not blamed for what another did.
- */
-export async function claim(db: Database, limit: number, leaseMs: number): Promise<OpenTrial[]> {
-  const lastAttempt = MAX_ATTEMPTS - 1;
-  const trials = await lease(db, limit, leaseMs, `attempts < ${lastAttempt}`);
-  return trials.length > 0 ? trials : lease(db, 1, leaseMs, `attempts = ${lastAttempt}`);
-}
-
-async function lease(
-  db: Database,
-  limit: number,
-  leaseMs: number,
-  condition: string,
-): Promise<OpenTrial[]> {
+/** The trials among these that nobody has judged yet, oldest first. */
+export async function openTrials(db: Database, ids: readonly string[]): Promise<OpenTrial[]> {
   const rows = await db.query<OpenTrial & { receivedAt: Date }>(
-    `with taken as (
-       update twintrack.trials set lease_until = now() + $2::double precision * interval '1 millisecond', attempts = attempts + 1
-       where id in (
-         select id from twintrack.trials
-         where verdict is null and (lease_until is null or lease_until < now()) and ${condition}
-         order by received_at limit $1 for update skip locked)
-       returning *)
-     select t.id, t.flow, t.trigger_id as "triggerId", t.stage, t.authoritative, t.source,
-       t.received_at as "receivedAt", t.noise_wanted as "noiseWanted", t.attempts, r.payload
-     from taken t join twintrack.runs r on r.trial_id = t.id and r.side = t.authoritative
-     order by t.received_at`,
-    [limit, leaseMs],
+    `select t.id, t.flow, t.trigger_id as "triggerId", t.stage, t.authoritative, t.source,
+       t.received_at as "receivedAt", t.noise_wanted as "noiseWanted", r.payload
+     from twintrack.trials t join twintrack.runs r on r.trial_id = t.id and r.side = t.authoritative
+     where t.id = any($1::text[]) and t.verdict is null order by t.received_at, t.seq`,
+    [ids],
   );
   return rows.map((row) => ({
     ...row,
@@ -161,40 +145,19 @@ async function lease(
   }));
 }
 
-/** Keeps trials for the worker that is still at them. */
-export async function renewLeases(
-  db: Database,
-  ids: readonly string[],
-  leaseMs: number,
-): Promise<void> {
-  await db.query(
-    `update twintrack.trials set lease_until = now() + $2::double precision * interval '1 millisecond'
-     where id = any($1::text[]) and verdict is null`,
-    [ids, leaseMs],
-  );
+/** Closes trials over which too many workers died: they never stay open for ever. Returns how many. */
+export async function closeLost(db: Database, jobs: TrialJobs): Promise<number> {
+  const lost = await jobs.takeLost(MOST_LOST);
+  if (lost.length === 0) return 0;
+  return db.transaction(async (query) => {
+    const closed = await query(
+      `update twintrack.trials set verdict = 'candidate_error', reason = 'shadow_lost', judged_at = now()
+       where id = any($1::text[]) and verdict is null returning id`,
+      [lost.map(({ trialId }) => trialId)],
+    );
+    await jobs.endLost(query, lost);
+    return closed.length;
+  });
 }
 
-/** Gives trials back to whoever claims next. Being stopped is no failed attempt. */
-export async function releaseLeases(db: Database, ids: readonly string[]): Promise<void> {
-  await db.query(
-    `update twintrack.trials set lease_until = null, attempts = attempts - 1
-     where id = any($1::text[]) and verdict is null and attempts > 0`,
-    [ids],
-  );
-}
-
-/** Gives back what a dead owner of the embedded database had leased: it had no rivals, nor do we. */
-export async function releaseAllLeases(db: Database): Promise<void> {
-  await db.query(
-    "update twintrack.trials set lease_until = null where verdict is null and lease_until is not null",
-  );
-}
-
-/** Closes trials that were tried too often: they become `candidate_error`, never stay open for ever. */
-export async function giveUpLost(db: Database): Promise<number> {
-  const rows = await db.query(
-    `update twintrack.trials set verdict = 'candidate_error', reason = 'shadow_lost', judged_at = now()
-     where verdict is null and attempts >= ${MAX_ATTEMPTS} and (lease_until is null or lease_until < now()) returning id`,
-  );
-  return rows.length;
-}
+const MOST_LOST = 100;

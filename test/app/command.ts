@@ -70,7 +70,13 @@ export interface Serving {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
+/** Starts `twintrack work` and waits until it is at work. */
+export function startWork(env: Record<string, string>): Promise<Serving> {
+  return spawnServe({ env, command: "work" }).listening;
+}
+
 export interface ServeOptions {
+  command?: "serve" | "work";
   config?: string;
   env: Record<string, string>;
   args?: readonly string[];
@@ -84,12 +90,19 @@ export function startServe(options: ServeOptions): Promise<Serving> {
 }
 
 /** Starts `twintrack serve` on a free port, for whoever does not want to wait until it listens. */
-export function spawnServe({ config = CONFIG_FILE, env, args = [], before = ":" }: ServeOptions): {
+export function spawnServe({
+  command = "serve",
+  config = CONFIG_FILE,
+  env,
+  args = [],
+  before = ":",
+}: ServeOptions): {
   process: ChildProcess;
   /** Rejects with what it said when it ends instead. */
   listening: Promise<Serving>;
 } {
-  const words = [MAIN, "serve", "--port", "0", "--json", "--config", config, ...args];
+  const port = command === "serve" ? ["--port", "0"] : [];
+  const words = [MAIN, command, ...port, "--json", "--config", config, ...args];
   const child = spawn("sh", ["-c", `${before}; exec "$0" "$@"`, process.execPath, ...words], {
     cwd: ROOT,
     env: { ...process.env, ...CACHE, ...env },

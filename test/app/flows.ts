@@ -74,6 +74,10 @@ const misbehaviours = {
     cycle.self = cycle;
     return cycle;
   },
+  takesLong: async () => {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return { sum: 2 };
+  },
   mutatesInput: (input: { n: number }) => {
     input.n = 99;
     return { sum: 2 };

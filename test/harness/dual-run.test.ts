@@ -145,14 +145,17 @@ test("a trial that is being judged when the harness closes is given back and jud
   const app = await startApp();
   const db = openPostgres({ url: app.config.databaseUrl ?? "" });
   try {
+    await app.harness.database();
     await app.harness.live.answer("loops", { n: 1 });
-    const attempts = async () => {
-      const [row] = await db.query<{ attempts: number }>("select attempts from twintrack.trials");
-      return row?.attempts ?? 0;
+    const state = async () => {
+      const [row] = await db.query<{ state: string }>(
+        "select state::text from twintrack_jobs.job where name = 'trials'",
+      );
+      return row?.state;
     };
-    await vi.waitUntil(async () => (await attempts()) === 1, { timeout: 20_000 });
+    await vi.waitUntil(async () => (await state()) === "active", { timeout: 20_000 });
     await app.harness.close();
-    expect(await attempts()).toBe(0);
+    expect(await state()).toBe("created");
     expect(await books(db)).toMatchObject({ answered: 1, open: 1, unexplained: 0 });
   } finally {
     await db.close();

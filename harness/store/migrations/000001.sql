@@ -54,9 +54,6 @@ create table twintrack.trials (
   -- zstd of JSON { legacy, candidate }: the tool calls of both sides under the same names; null when equal.
   trace         bytea,
   judged_at     timestamptz,
-  -- A worker that holds an open trial; after this instant another may take it.
-  lease_until   timestamptz,
-  attempts      integer not null default 0,
   unique (epoch, seq),
   check ((verdict is null) = (judged_at is null)),
   check (verdict not in ('not_run', 'incomparable') or reason is not null)

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { FrameHeader } from "../../../harness/frame.ts";
 import {
   decodeFrames,
@@ -9,14 +9,10 @@ import {
   trialIdOf,
 } from "../../../harness/frame.ts";
 import { books } from "../../../harness/store/books.ts";
+import type { Database } from "../../../harness/store/database.ts";
+import { openJobs, type TrialJobs } from "../../../harness/store/jobs.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
-import {
-  claim,
-  giveUpLost,
-  ingest,
-  recordGaps,
-  releaseAllLeases,
-} from "../../../harness/store/trials.ts";
+import { closeLost, ingest, openTrials, recordGaps } from "../../../harness/store/trials.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../../database.ts";
 
 const payload: FramePayload = {
@@ -75,16 +71,31 @@ function judgement(id: string, more: Partial<JudgedTrial> = {}): JudgedTrial {
   };
 }
 
+/** pg-boss looks for stopped hearts every few seconds. */
+const WAIT = { timeout: 30_000, interval: 100 };
+
+async function jobCount(db: Database): Promise<number> {
+  const [row] = await db.query<{ count: number }>(
+    "select count(*)::int as count from twintrack_jobs.job where name = 'trials'",
+  );
+  return row?.count ?? 0;
+}
+
 describe.each(BACKENDS)("trials on %s", (backend) => {
   let fresh: TestDatabase;
+  let jobs: TrialJobs;
   beforeAll(async () => {
     fresh = await freshDatabase(backend);
+    jobs = await openJobs(fresh.db);
   });
-  afterAll(() => fresh.drop());
+  afterAll(async () => {
+    await jobs.close();
+    await fresh.drop();
+  });
 
   const emptied = async () => {
     await fresh.db.query(
-      "truncate twintrack.trials, twintrack.gaps, twintrack.divergences, twintrack.differences, twintrack.runs",
+      "truncate twintrack.trials, twintrack.gaps, twintrack.divergences, twintrack.differences, twintrack.runs, twintrack_jobs.job",
     );
     return fresh.db;
   };
@@ -92,49 +103,68 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
   test("a frame that is shipped twice is one trial", async () => {
     const db = await emptied();
     const epoch = randomUUID();
-    expect(await ingest(db, [frame(epoch, 1), frame(epoch, 2)])).toBe(2);
-    expect(await ingest(db, [frame(epoch, 2), frame(epoch, 3)])).toBe(1);
+    expect(await ingest(db, jobs, [frame(epoch, 1), frame(epoch, 2)])).toBe(2);
+    expect(await ingest(db, jobs, [frame(epoch, 2), frame(epoch, 3)])).toBe(1);
     expect(await books(db)).toMatchObject({ answered: 3, open: 3, unexplained: 0 });
   });
 
-  test("a claimed trial carries the exact bytes of the run that answered", async () => {
+  test("an open trial has a job, and carries the exact bytes of the run that answered", async () => {
     const db = await emptied();
     const epoch = randomUUID();
-    await ingest(db, [frame(epoch, 1)]);
-    const [trial] = await claim(db, 10, 60_000);
-    expect(trial).toMatchObject({
-      id: `${epoch}.1`,
-      flow: "add",
-      triggerId: "t1",
-      authoritative: "legacy",
-      attempts: 1,
-    });
+    await ingest(db, jobs, [frame(epoch, 1)]);
+    const [job] = await jobs.take(10);
+    expect(job).toMatchObject({ trialId: `${epoch}.1`, retries: 0 });
+    const [trial] = await openTrials(db, [`${epoch}.1`]);
+    expect(trial).toMatchObject({ flow: "add", triggerId: "t1", authoritative: "legacy" });
     expect(Buffer.from(trial?.payload ?? []).toString()).toBe(JSON.stringify(payload));
   });
 
-  test("a trial is leased to one worker until the lease ends", async () => {
+  test("a job is one worker's until it is given back", async () => {
     const db = await emptied();
-    await ingest(db, [frame(randomUUID(), 1)]);
-    expect(await claim(db, 10, 60_000)).toHaveLength(1);
-    expect(await claim(db, 10, 60_000)).toHaveLength(0);
-    await releaseAllLeases(db);
-    expect(await claim(db, 10, -1)).toHaveLength(1);
-    expect(await claim(db, 10, 60_000)).toHaveLength(1);
+    await ingest(db, jobs, [frame(randomUUID(), 1)]);
+    const taken = await jobs.take(10);
+    expect(taken).toHaveLength(1);
+    expect(await jobs.take(10)).toHaveLength(0);
+    await jobs.giveBack(taken);
+    expect(await jobs.take(10)).toHaveLength(1);
   });
 
-  test("a trial that was tried three times in vain gets a verdict instead of staying open", async () => {
+  test("a trial that is closed has no job, and a transaction that fails closes neither", async () => {
     const db = await emptied();
-    await ingest(db, [frame(randomUUID(), 1)]);
-    for (let attempt = 0; attempt < 3; attempt++) await claim(db, 10, -1);
-    expect(await claim(db, 10, -1)).toHaveLength(0);
-    expect(await giveUpLost(db)).toBe(1);
-    expect((await books(db)).verdicts).toEqual({ candidate_error: 1 });
+    const one = frame(randomUUID(), 1);
+    await ingest(db, jobs, [one]);
+    const taken = await jobs.take(10);
+    const judged = [judgement(trialIdOf(one.header))];
+    const refused = settle(db, judged, async (query) => {
+      await jobs.end(query, taken);
+      throw new Error("the worker lost its database");
+    });
+    await expect(refused).rejects.toThrow("lost its database");
+    expect(await jobCount(db)).toBe(1);
+    expect(await settle(db, judged, (query) => jobs.end(query, taken))).toBe(1);
+    expect(await jobCount(db)).toBe(0);
+  });
+
+  test("the jobs of a worker whose heart stopped come back; over the third that dies the trial gets a verdict", async () => {
+    const db = await emptied();
+    const epoch = randomUUID();
+    await ingest(db, jobs, [frame(epoch, 1), frame(epoch, 2)]);
+    expect(await jobs.take(10)).toHaveLength(2);
+    await db.query(
+      `update twintrack_jobs.job set heartbeat_on = now() - interval '1 minute',
+         retry_count = case when data->>'trial' = $1 then retry_limit else 0 end`,
+      [`${epoch}.1`],
+    );
+    const back = await vi.waitUntil(async () => (await jobs.take(10)).at(0), WAIT);
+    expect(back).toMatchObject({ trialId: `${epoch}.2`, retries: 1 });
+    expect(await closeLost(db, jobs)).toBe(1);
+    expect(await books(db)).toMatchObject({ verdicts: { candidate_error: 1 }, open: 1 });
   });
 
   test("of two judgements of one trial the first counts and the second leaves no trace", async () => {
     const db = await emptied();
     const one = frame(randomUUID(), 1);
-    await ingest(db, [one]);
+    await ingest(db, jobs, [one]);
     const id = trialIdOf(one.header);
     expect(await settle(db, [judgement(id)])).toBe(1);
     expect(await settle(db, [judgement(id, { verdict: "match", differences: [] })])).toBe(0);
@@ -147,7 +177,7 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
   test("the books show a number that never arrived, and whether its cause is known", async () => {
     const db = await emptied();
     const epoch = randomUUID();
-    await ingest(db, [frame(epoch, 1), frame(epoch, 4)]);
+    await ingest(db, jobs, [frame(epoch, 1), frame(epoch, 4)]);
     expect(await books(db)).toMatchObject({ answered: 4, unexplained: 2 });
     await recordGaps(db, [{ epoch, fromSeq: 2, toSeq: 3, cause: "spool full" }]);
     expect(await books(db)).toMatchObject({
@@ -157,10 +187,10 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     });
   });
 
-  test("a trigger that was not to be compared is booked with its reason and never claimed", async () => {
+  test("a trigger that was not to be compared is booked with its reason and has no job", async () => {
     const db = await emptied();
-    await ingest(db, [frame(randomUUID(), 1, { notRun: "sampled" })]);
-    expect(await claim(db, 10, 60_000)).toEqual([]);
+    await ingest(db, jobs, [frame(randomUUID(), 1, { notRun: "sampled" })]);
+    expect(await jobs.take(10)).toEqual([]);
     expect(await books(db)).toMatchObject({ answered: 1, open: 0, verdicts: { not_run: 1 } });
   });
 
