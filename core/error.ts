@@ -66,6 +66,10 @@ export const ERROR_CODES = {
   STORE_LOCKED: { httpStatus: 503, exitCode: 6, retryable: true },
   /** The database was written by a newer version, or a migration was changed after release. */
   STORE_SCHEMA: { httpStatus: 503, exitCode: 5, retryable: false },
+  /** A stored payload was sealed with a key that is not in the ring any more. */
+  KEY_UNKNOWN: { httpStatus: 500, exitCode: 5, retryable: false },
+  /** A stored payload was changed after it was sealed, or stands in another's place. */
+  SEAL_BROKEN: { httpStatus: 500, exitCode: 1, retryable: false },
   /** The spool folder cannot be created or written. */
   SPOOL_UNAVAILABLE: { httpStatus: 503, exitCode: 5, retryable: true },
   /** The stage cannot change like this: the gate is not open, or the step is not allowed. */

@@ -12,6 +12,7 @@ import { messageOf, TwintrackError } from "../core/error.ts";
 import { type FlowConfig, flowShape } from "./flow-config.ts";
 import { nearestIssue } from "./issue.ts";
 import type { ModelClient } from "./model/client.ts";
+import { type PrivacyConfig, privacyShape } from "./privacy/privacy-config.ts";
 import { secretOf } from "./secret.ts";
 import { anyFunction, type ToolSource, toolSourceShape } from "./source.ts";
 
@@ -36,6 +37,8 @@ export interface TwintrackConfig {
   tools?: Record<string, ToolSource>;
   /** What flows ask in their model steps, for example `{ default: openaiModel({ model: "…" }) }`. */
   models?: Record<string, ModelClient>;
+  /** What is sealed, masked and kept. */
+  privacy?: PrivacyConfig;
   flows: Record<string, FlowConfig>;
 }
 
@@ -48,6 +51,7 @@ export interface ResolvedConfig {
   databaseUrl: string | undefined;
   tools: Record<string, ToolSource>;
   models: Record<string, ModelClient>;
+  privacy: PrivacyConfig;
   flows: Record<string, FlowConfig>;
 }
 
@@ -68,6 +72,7 @@ const configSchema = z.strictObject({
     .record(z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"), toolSourceShape)
     .optional(),
   models: z.record(z.string(), modelClient).optional(),
+  privacy: privacyShape.optional(),
   flows: z.record(z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"), flowShape),
 });
 
@@ -102,6 +107,7 @@ export function resolveConfig(
     databaseUrl: databaseUrl(config, env),
     tools: config.tools ?? {},
     models: config.models ?? {},
+    privacy: config.privacy ?? {},
     flows: config.flows,
   };
 }

@@ -1,8 +1,9 @@
 /**
  * One answered trigger as bytes: what the live path appends and the shipper reads.
  *
- * `[u32 length][u32 crc32][header JSON][\n][payload JSON]`, big endian. The payload is not parsed
- * again until a worker compares it: it travels and rests as these exact bytes.
+ * `[u32 length][u32 crc32][header JSON][\n][sealed payload JSON]`, big endian. The payload is not
+ * parsed again until a worker compares it. The header can be read by whoever reads the spool: it
+ * holds nothing of the caller's but a masked trigger id.
  */
 import { crc32 } from "node:zlib";
 import type { RunEvent } from "../core/history.ts";
@@ -11,12 +12,15 @@ import type { ToolCall } from "../core/ledger.ts";
 import type { ModelCall } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Side, Stage, TriggerSource } from "../core/trigger.ts";
+import { runPlace } from "./privacy/privacy.ts";
+import type { Vault } from "./privacy/vault.ts";
 
 export interface FrameHeader {
   /** The process that answered, and its running number of answers, from 1. */
   epoch: string;
   seq: number;
   flow: string;
+  /** Masked. */
   triggerId: string;
   source: TriggerSource;
   /** ISO 8601, UTC. */
@@ -33,6 +37,8 @@ export interface FrameHeader {
 
 export interface FramePayload {
   input: JsonValue;
+  /** As the caller gave it; absent when the header has the same. */
+  triggerId?: string;
   outcome: Outcome;
   /** The outcome's value lost information when it became JSON. */
   lossy: boolean;
@@ -45,6 +51,7 @@ export interface FramePayload {
 
 export interface Frame {
   header: FrameHeader;
+  /** Sealed. */
   payload: Uint8Array;
 }
 
@@ -55,15 +62,20 @@ export function trialIdOf(header: Pick<FrameHeader, "epoch" | "seq">): string {
   return `${header.epoch}.${header.seq}`;
 }
 
-export function encodeFrame(header: FrameHeader, payload: FramePayload): Buffer {
-  const body = Buffer.from(`${JSON.stringify(header)}\n${JSON.stringify(payload)}`);
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + body.length);
-  frame.writeUInt32BE(body.length, 0);
-  frame.writeUInt32BE(crc32(body), 4);
-  body.copy(frame, PREFIX_BYTES);
+export function encodeFrame(header: FrameHeader, payload: FramePayload, vault: Vault): Buffer {
+  const head = Buffer.from(`${JSON.stringify(header)}\n`);
+  const place = runPlace(trialIdOf(header), header.authoritative);
+  const sealed = vault.seal(Buffer.from(JSON.stringify(payload)), place);
+  const length = head.length + sealed.length;
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + length);
+  head.copy(frame, PREFIX_BYTES);
+  frame.set(sealed, PREFIX_BYTES + head.length);
+  frame.writeUInt32BE(length, 0);
+  frame.writeUInt32BE(crc32(frame.subarray(PREFIX_BYTES)), 4);
   return frame;
 }
 
+/** @param payload as the vault opened it */
 export function decodePayload(payload: Uint8Array): FramePayload {
   return JSON.parse(new TextDecoder().decode(payload)) as FramePayload;
 }

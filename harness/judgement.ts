@@ -9,6 +9,7 @@ import { type Judgement, judge } from "./compare/judge.ts";
 import type { CompiledRule } from "./compare/rules.ts";
 import { alignTraces, firstDivergence } from "./compare/trace.ts";
 import type { Extractor, FlowConfig } from "./flow-config.ts";
+import type { Mask } from "./privacy/mask.ts";
 import { showsCalls } from "./source.ts";
 import type { Alignment, JudgedTrial } from "./store/judgements.ts";
 
@@ -17,6 +18,8 @@ export interface Bar {
   flow: string;
   config: FlowConfig;
   rules: readonly CompiledRule[];
+  /** What is compared is raw; what is kept of it in words is masked. */
+  mask: Mask;
 }
 
 /** What of a run is compared. */
@@ -54,8 +57,8 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
   const verdict = judgePair(bar, legacy, candidate, "candidate");
   const noiseVerdict = noise ? judgePair(bar, legacy, noise, "noise") : undefined;
   const stored = [
-    row("candidate", bar.flow, verdict),
-    ...(noiseVerdict ? [row("noise", bar.flow, noiseVerdict)] : []),
+    row("candidate", bar, verdict),
+    ...(noiseVerdict ? [row("noise", bar, noiseVerdict)] : []),
   ];
   const alignment = alignmentOf(bar, runs);
   const differ =
@@ -129,8 +132,8 @@ const MAX_STORED = 20;
 
 type Stored = Pick<JudgedTrial, "differences" | "divergences">;
 
-function row(compared: "candidate" | "noise", flow: string, judgement: Judgement): Stored {
-  const groups = groupDifferences(flow, judgement.differences);
+function row(compared: "candidate" | "noise", { flow, mask }: Bar, judgement: Judgement): Stored {
+  const groups = groupDifferences(flow, judgement.differences.map(mask.difference));
   return {
     differences: groups.flatMap((group) =>
       group.differences.slice(0, MAX_STORED).map((difference) => ({

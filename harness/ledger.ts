@@ -8,6 +8,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync 
 import { join } from "node:path";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Ledger, Settlement } from "../core/ledger.ts";
+import type { Vault } from "./privacy/vault.ts";
 
 /** A trigger that comes again after this is a new one. */
 const KEPT_MS = 7 * 24 * 3_600_000;
@@ -15,13 +16,14 @@ const KEPT_MS = 7 * 24 * 3_600_000;
 interface Line {
   key: string;
   tool?: string;
-  settlement?: Settlement;
+  /** A `Settlement`, sealed: it holds what the tool returned. */
+  settlement?: string;
 }
 
 /** Opens the ledger of a data folder and reads what earlier processes wrote there. */
-export function openLedger(dataDir: string, epoch: string): Ledger {
+export function openLedger(dataDir: string, epoch: string, vault: Vault): Ledger {
   const folder = join(dataDir, "ledger");
-  const settled = readLedger(folder);
+  const settled = readLedger(folder, vault);
   const file = join(folder, `${epoch}.ndjson`);
   return {
     async acquire(key, { tool }) {
@@ -34,7 +36,8 @@ export function openLedger(dataDir: string, epoch: string): Ledger {
     },
     async settle(key, settlement) {
       settled.set(key, settlement);
-      append(folder, file, { key, settlement });
+      const sealed = vault.seal(Buffer.from(JSON.stringify(settlement)), key);
+      append(folder, file, { key, settlement: Buffer.from(sealed).toString("base64") });
     },
   };
 }
@@ -55,14 +58,14 @@ function append(folder: string, file: string, line: Line): void {
   }
 }
 
-function readLedger(folder: string): Map<string, Settlement> {
+function readLedger(folder: string, vault: Vault): Map<string, Settlement> {
   const settled = new Map<string, Settlement>();
   for (const file of ledgerFiles(folder)) {
     if (Date.now() - statSync(file).mtimeMs > KEPT_MS) {
       rmSync(file, { force: true });
       continue;
     }
-    for (const line of readFileSync(file, "utf8").split("\n")) note(settled, line);
+    for (const line of readFileSync(file, "utf8").split("\n")) note(settled, line, vault);
   }
   return settled;
 }
@@ -77,11 +80,27 @@ function ledgerFiles(folder: string): string[] {
   }
 }
 
-function note(settled: Map<string, Settlement>, text: string): void {
+function note(settled: Map<string, Settlement>, text: string, vault: Vault): void {
+  const line = lineIn(text);
+  // The last line of a process that died in the middle of it: the write had not begun.
+  if (line) settled.set(line.key, settlementIn(line, vault));
+}
+
+function lineIn(text: string): Line | undefined {
   try {
-    const { key, settlement } = JSON.parse(text) as Line;
-    settled.set(key, settlement ?? { kind: "unknown" });
+    return JSON.parse(text) as Line;
   } catch {
-    // The last line of a process that died in the middle of it: the write had not begun.
+    return undefined;
+  }
+}
+
+/** A settlement whose key is gone is unknown: the write was made, or may have been. */
+function settlementIn({ key, settlement }: Line, vault: Vault): Settlement {
+  if (settlement === undefined) return { kind: "unknown" };
+  try {
+    const plain = vault.open(Buffer.from(settlement, "base64"), key);
+    return JSON.parse(plain.toString("utf8")) as Settlement;
+  } catch {
+    return { kind: "unknown" };
   }
 }

@@ -13,6 +13,7 @@ import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
 import { type RunWishes, runSide, sideOf } from "./authoritative.ts";
 import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
 import { plan } from "./plan.ts";
+import type { Privacy } from "./privacy/privacy.ts";
 import { inputSchema, type Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
 import type { StageBook } from "./stage.ts";
@@ -51,6 +52,7 @@ export interface LiveOptions {
   stages: StageBook;
   spool: Spool;
   ledger: Ledger;
+  privacy: Privacy;
   epoch: string;
 }
 
@@ -117,7 +119,7 @@ async function answerTrigger(
   input: JsonValue,
   request: RunRequest,
 ): Promise<Answer> {
-  const { sides, stages } = context;
+  const { sides, stages, privacy } = context;
   const config = sides.configOf(flow);
   const trigger: Trigger = {
     id: request.triggerId ?? crypto.randomUUID(),
@@ -136,7 +138,7 @@ async function answerTrigger(
     epoch: context.epoch,
     seq,
     flow,
-    triggerId: trigger.id,
+    triggerId: privacy.mask.text(trigger.id),
     source: trigger.source,
     receivedAt: trigger.receivedAt,
     stage: stage.stage,
@@ -148,13 +150,14 @@ async function answerTrigger(
   const { outcome, lossy, calls, modelCalls, history } = run;
   const payload: FramePayload = {
     input,
+    ...(header.triggerId === trigger.id ? {} : { triggerId: trigger.id }),
     outcome,
     lossy,
     calls,
     ...(modelCalls.length > 0 ? { modelCalls } : {}),
     ...(history ? { history } : {}),
   };
-  context.spool.append(encodeFrame(header, payload), seq);
+  context.spool.append(encodeFrame(header, payload, privacy.vault), seq);
   return {
     trialId: trialIdOf(header),
     triggerId: trigger.id,

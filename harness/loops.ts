@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
+import { privacyOf } from "./privacy/privacy.ts";
 import { openShadowWorker, type ShadowWorker } from "./shadow.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import { openShipper, type Shipper } from "./shipper.ts";
@@ -165,8 +166,9 @@ async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
     await db.close();
     throw error;
   });
+  const { vault } = privacyOf(config);
   const worker = openShadowWorker({ db, jobs, host, config });
-  return { db, jobs, shipper: openShipper({ db, jobs, spool }), drain: worker.drain };
+  return { db, jobs, shipper: openShipper({ db, jobs, spool, vault }), drain: worker.drain };
 }
 
 /** Repeats `work` until stopped; a failure is told and tried again later. */

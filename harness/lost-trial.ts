@@ -31,7 +31,12 @@ export function lostTrial(
 
 /** Why a trial could not be judged, in a few words for the report. */
 export function reasonOf(thrown: unknown): string {
+  if (thrown instanceof TwintrackError && UNOPENED.includes(thrown.code))
+    return thrown.code.toLowerCase();
   return thrown instanceof TwintrackError
     ? `${thrown.code}: ${thrown.message}`
     : serializeError(thrown).message;
 }
+
+/** The message would only name the trial itself. */
+const UNOPENED: readonly string[] = ["KEY_UNKNOWN", "SEAL_BROKEN"];

@@ -25,7 +25,9 @@ export async function rejudgeFlow(
   config: ResolvedConfig,
   flow: string,
 ): Promise<Rejudged> {
-  const host = config.file ? childHost({ configFile: config.file }) : inProcessHost(config);
+  const host = config.file
+    ? childHost({ configFile: config.file, dataDir: config.dataDir })
+    : inProcessHost(config);
   const total: Rejudged = { trials: 0, changed: 0, skipped: 0 };
   try {
     let afterId = "";

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { type ErrorCode, TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
+import { privacyOf } from "./privacy/privacy.ts";
 import type { FromShadow, ToShadow } from "./shadow-process.ts";
 import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
@@ -31,9 +32,10 @@ export interface ShadowHost {
 /** Judges in this process: tools are isolated as strictly, but a candidate shares memory with the caller. */
 export function inProcessHost(config: ResolvedConfig): ShadowHost {
   const sides: Sides = openSides(config);
+  const privacy = privacyOf(config);
   return {
-    judge: (trial) => judgeTrial(trial, sides),
-    rejudge: async (trial) => rejudgeTrial(trial, sides),
+    judge: (trial) => judgeTrial(trial, sides, privacy),
+    rejudge: async (trial) => rejudgeTrial(trial, sides, privacy),
     pid: () => undefined,
     stop: async () => undefined, // Nothing can end a candidate that shares our process.
     close: () => sides.close(),
@@ -53,6 +55,8 @@ interface Child {
 
 export interface ChildHostOptions {
   configFile: string;
+  /** Where the key is when the environment names none. */
+  dataDir: string;
   /** Heap limit of the child in MiB. Default 512. */
   memoryMib?: number;
 }
@@ -63,10 +67,10 @@ const LOG_BYTES = 64 * 1024;
 /** The kill switch promises an end within a second. */
 const END_MS = 500;
 
-export function childHost({ configFile, memoryMib = 512 }: ChildHostOptions): ShadowHost {
+export function childHost(options: ChildHostOptions): ShadowHost {
   let child: Child | undefined;
   const current = (): Child => {
-    child ??= startChild(configFile, memoryMib, forget);
+    child ??= startChild(options, forget);
     return child;
   };
   const forget = (gone: ChildProcess) => {
@@ -128,13 +132,12 @@ async function dismiss(running: ChildProcess): Promise<void> {
 }
 
 function startChild(
-  configFile: string,
-  memoryMib: number,
+  { configFile, dataDir, memoryMib = 512 }: ChildHostOptions,
   onExit: (gone: ChildProcess) => void,
 ): Child {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const entry = fileURLToPath(new URL(`./shadow-process.${extension}`, import.meta.url));
-  const process_ = fork(entry, [configFile], {
+  const process_ = fork(entry, [configFile, dataDir], {
     // The flag and the role are conveniences for the user's code; isolation does not rest on them.
     env: { ...process.env, TWINTRACK_ROLE: "shadow" },
     execArgv: [`--max-old-space-size=${memoryMib}`],

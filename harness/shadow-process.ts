@@ -7,6 +7,8 @@ import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
+import { type Privacy, privacyOf } from "./privacy/privacy.ts";
+import { protectTrial } from "./privacy/protect.ts";
 import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { StoredTrial } from "./store/stored-trials.ts";
@@ -32,11 +34,13 @@ function startWatchdog(): void {
   new Worker(new URL(`./watchdog.${extension}`, import.meta.url)).unref();
 }
 
-async function main(configFile: string): Promise<void> {
+async function main(configFile: string, dataDir: string): Promise<void> {
   startWatchdog();
-  const sides = openSides(await loadConfig(configFile));
+  const config = { ...(await loadConfig(configFile)), dataDir };
+  const sides = openSides(config);
+  const privacy = privacyOf(config);
   process.on("message", (message: ToShadow) => {
-    answer(message, sides)
+    answer(message, sides, privacy)
       .then(send)
       .catch(() => process.exit(1)); // The channel is gone, and with it whoever asked.
   });
@@ -44,20 +48,21 @@ async function main(configFile: string): Promise<void> {
   send({ kind: "ready" });
 }
 
-async function answer(message: ToShadow, sides: Sides): Promise<FromShadow> {
+async function answer(message: ToShadow, sides: Sides, privacy: Privacy): Promise<FromShadow> {
   if (message.kind === "rejudge") {
     const { trial } = message;
-    return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides) };
+    return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides, privacy) };
   }
-  const trial = await judgeTrial(message.trial, sides).catch((thrown: unknown) =>
-    lostTrial(message.trial, "incomparable", reasonOf(thrown)),
+  const trial = await judgeTrial(message.trial, sides, privacy).catch((thrown: unknown) =>
+    protectTrial(lostTrial(message.trial, "incomparable", reasonOf(thrown)), privacy),
   );
   return { kind: "judged", trial };
 }
 
-const configFile = process.argv[2];
-if (configFile === undefined) throw new Error("shadow-process needs the path of the config file");
-main(configFile).catch((thrown: unknown) => {
+const [, , configFile, dataDir] = process.argv;
+if (configFile === undefined || dataDir === undefined)
+  throw new Error("shadow-process needs the paths of the config file and of the data folder");
+main(configFile, dataDir).catch((thrown: unknown) => {
   send({ kind: "failed", error: serializeError(thrown) });
   process.exitCode = 1;
 });

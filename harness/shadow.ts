@@ -9,6 +9,8 @@ import { type Breaker, openBreaker } from "./breaker.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
+import { type Privacy, privacyOf } from "./privacy/privacy.ts";
+import { protectTrial } from "./privacy/protect.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";
 import type { TrialJob, TrialJobs } from "./store/jobs.ts";
@@ -38,10 +40,11 @@ export interface ShadowWorkerOptions {
 
 interface Bench extends ShadowWorkerOptions {
   breaker: Breaker;
+  privacy: Privacy;
 }
 
 export function openShadowWorker(options: ShadowWorkerOptions): ShadowWorker {
-  const bench: Bench = { ...options, breaker: openBreaker() };
+  const bench: Bench = { ...options, breaker: openBreaker(), privacy: privacyOf(options.config) };
   const { db, jobs } = bench;
   let size = BATCH_TRIALS.least;
   return {
@@ -109,7 +112,7 @@ async function judgeEach(
   await eachOf(suspects, 1, stop, async (trial) => {
     const lost = (error: unknown) => {
       bench.breaker.note(trial.flow, true);
-      return verdictOfLoss(trial, error);
+      return verdictOfLoss(trial, error, bench.privacy);
     };
     const result = await Promise.race([judge(bench, trial).catch(lost), stopped]);
     if (result !== "stopped") judged.push(result);
@@ -144,9 +147,11 @@ function once(stop: AbortSignal): Promise<"stopped"> {
   return promise;
 }
 
-function verdictOfLoss(trial: OpenTrial, error: unknown): JudgedTrial {
+/** The last words of a process may be anybody's. */
+function verdictOfLoss(trial: OpenTrial, error: unknown, privacy: Privacy): JudgedTrial {
   const timedOut = isTwintrackError(error) && error.code === "TIMEOUT";
-  return lostTrial(trial, timedOut ? "candidate_timeout" : "candidate_error", reasonOf(error));
+  const verdict = timedOut ? "candidate_timeout" : "candidate_error";
+  return protectTrial(lostTrial(trial, verdict, reasonOf(error)), privacy);
 }
 
 async function eachOf<T>(

@@ -4,7 +4,9 @@
  */
 import { renameSync, rmSync, statSync } from "node:fs";
 import { isTwintrackError } from "../core/error.ts";
-import { decodeFrames, type Frame } from "./frame.ts";
+import { decodeFrames, type Frame, trialIdOf } from "./frame.ts";
+import { runPlace } from "./privacy/privacy.ts";
+import type { Vault } from "./privacy/vault.ts";
 import { type Gap, readSpool, type Spool, type SpoolFile } from "./spool.ts";
 import type { Database } from "./store/database.ts";
 import type { TrialJobs } from "./store/jobs.ts";
@@ -22,9 +24,10 @@ export interface ShipperOptions {
   db: Database;
   jobs: Pick<TrialJobs, "add">;
   spool: Spool;
+  vault: Vault;
 }
 
-export function openShipper({ db, jobs, spool }: ShipperOptions): Shipper {
+export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper {
   const store: Store = { db, jobs };
   const offsets = new Map<string, number>();
   // What was taken out of the spool but not stored yet. No more is taken before that is: the spool's
@@ -35,7 +38,7 @@ export function openShipper({ db, jobs, spool }: ShipperOptions): Shipper {
 
   const shipMemory = async (): Promise<number> => {
     if (memory.length === 0)
-      memory = spool.takeMemory().flatMap((bytes) => decodeFrames(bytes).frames);
+      memory = spool.takeMemory().flatMap((bytes) => packed(decodeFrames(bytes).frames, vault));
     let shipped = 0;
     while (memory.length > 0) {
       shipped += await ingestEach(store, memory.slice(0, BATCH_FRAMES));
@@ -53,7 +56,7 @@ export function openShipper({ db, jobs, spool }: ShipperOptions): Shipper {
       const bytes = readSpool(file.path, offset, await readSize(file.path, offset));
       const { frames, consumed } = decodeFrames(bytes, BATCH_FRAMES);
       if (frames.length === 0) break;
-      shipped += await ingestEach(store, frames);
+      shipped += await ingestEach(store, packed(frames, vault));
       offsets.set(file.path, offset + consumed);
     }
     if (!file.active) dispose(file.path, offsets);
@@ -72,6 +75,25 @@ export function openShipper({ db, jobs, spool }: ShipperOptions): Shipper {
     },
   };
 }
+
+/**
+ * Frames as they rest in the store: what is large is opened, compressed and sealed again, which the
+ * live path has no time for. What cannot be opened goes on as it is; whoever judges it says why.
+ */
+function packed(frames: readonly Frame[], vault: Vault): Frame[] {
+  return frames.map(({ header, payload }) => {
+    if (payload.length < PACKED_BYTES) return { header, payload };
+    const place = runPlace(trialIdOf(header), header.authoritative);
+    try {
+      return { header, payload: vault.pack(vault.open(payload, place), place) };
+    } catch {
+      return { header, payload };
+    }
+  });
+}
+
+/** Smaller ones are not compressed. */
+const PACKED_BYTES = 1_024;
 
 /** Of two processes that adopt the file of a dead one, one is done first and removes it. */
 function unlessGone(error: NodeJS.ErrnoException): number {

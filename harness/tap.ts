@@ -12,6 +12,7 @@ import { MAX_TAPPED_RUNS, type TapBatch, type TappedRun } from "../core/tap.ts";
 import type { FlowConfig } from "./config.ts";
 import { encodeFrame, type FrameHeader, type FramePayload } from "./frame.ts";
 import { plan } from "./plan.ts";
+import type { Privacy } from "./privacy/privacy.ts";
 import { inputSchema, type Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
 import type { StageBook } from "./stage.ts";
@@ -38,9 +39,10 @@ export interface TapOptions {
   sides: Sides;
   stages: StageBook;
   spool: Spool;
+  privacy: Privacy;
 }
 
-export function openTap({ sides, stages, spool }: TapOptions): Tap {
+export function openTap({ sides, stages, spool, privacy }: TapOptions): Tap {
   const counts = { tapped: 0 };
   const tellers = new Map<string, string>();
   /** False when another tracer, or another run of this one, has told this trigger. */
@@ -63,9 +65,12 @@ export function openTap({ sides, stages, spool }: TapOptions): Tap {
       const fresh = runs.filter((run) => isFirst(flow, epoch, run));
       for (const run of fresh) {
         const fitted = await fitting(schema, run.input);
-        const header = headerOf({ flow, epoch, run, config, stages, fits: fitted !== undefined });
+        const triggerId = privacy.mask.text(run.triggerId);
+        const told = { flow, epoch, run, triggerId, config, stages };
+        const header = headerOf({ ...told, fits: fitted !== undefined });
         const payload = payloadOf(run, fitted ?? run.input);
-        spool.append(encodeFrame(header, payload), run.seq, epoch);
+        if (triggerId !== run.triggerId) payload.triggerId = run.triggerId;
+        spool.append(encodeFrame(header, payload, privacy.vault), run.seq, epoch);
       }
       const twice = runs.filter((run) => !fresh.includes(run));
       for (const { seq } of twice) spool.giveUp(epoch, seq, seq, "tapped_twice");
@@ -179,20 +184,22 @@ interface Told {
   flow: string;
   epoch: string;
   run: TappedRun;
+  /** Masked. */
+  triggerId: string;
   config: FlowConfig;
   stages: StageBook;
   /** The candidate can be given this input. */
   fits: boolean;
 }
 
-function headerOf({ flow, epoch, run, config, stages, fits }: Told): FrameHeader {
+function headerOf({ flow, epoch, run, triggerId, config, stages, fits }: Told): FrameHeader {
   const stage = stages.of(flow);
   const planned = plan(stages, config, stage, { side: "legacy", outcome: run.outcome });
   return {
     epoch,
     seq: run.seq,
     flow,
-    triggerId: run.triggerId,
+    triggerId,
     source: "tap",
     receivedAt: run.receivedAt,
     stage: stage.stage,

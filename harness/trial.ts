@@ -21,6 +21,8 @@ import { isolatedTools, readsOf } from "./isolation.ts";
 import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";
 import { dailyBudget, isolatedModels } from "./model/isolation.ts";
 import { withinBounds } from "./oversize.ts";
+import { type Privacy, runPlace, tracePlace } from "./privacy/privacy.ts";
+import { protectJudgement, protectTrial } from "./privacy/protect.ts";
 import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { RunSide, StoredTrial } from "./store/stored-trials.ts";
@@ -41,9 +43,14 @@ interface Bench extends Bar {
 }
 
 /** Judges a trial. It rejects only when the trial cannot be read or a side cannot be opened. */
-export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<JudgedTrial> {
-  const bench = await openBench(trial.flow, sides);
-  const payload = decodePayload(trial.payload);
+export async function judgeTrial(
+  trial: OpenTrial,
+  sides: Sides,
+  privacy: Privacy,
+): Promise<JudgedTrial> {
+  const bench = await openBench(trial.flow, sides, privacy);
+  const place = runPlace(trial.id, trial.authoritative);
+  const payload = decodePayload(privacy.vault.open(trial.payload, place));
   const answered: SideRun = {
     outcome: payload.outcome,
     calls: trial.authoritative === "legacy" ? named(bench, payload.calls) : payload.calls,
@@ -52,12 +59,21 @@ export async function judgeTrial(trial: OpenTrial, sides: Sides): Promise<Judged
     durationMs: 0,
   };
   const other: Side = trial.authoritative === "legacy" ? "candidate" : "legacy";
-  const compared = await runOther(bench, other, trial, payload.input, answered);
+  const compared = await runOther(
+    bench,
+    other,
+    { ...trial, triggerId: payload.triggerId ?? trial.triggerId },
+    payload.input,
+    answered,
+  );
   const noise =
     trial.noiseWanted && trial.authoritative === "legacy"
       ? await runLegacy(bench, payload.input, answered)
       : undefined;
-  return withinBounds(judged(bench, trial, other, answered, compared, noise));
+  return protectTrial(
+    withinBounds(judged(bench, trial, other, answered, compared, noise)),
+    privacy,
+  );
 }
 
 type Trace = Partial<Record<RunSide, ToolCall[]>>;
@@ -72,34 +88,43 @@ interface StoredRun {
  * Judges stored runs once more, by the rules and extractors of today; nothing runs. Null when what
  * was kept of the trial is too little: it stays as it was judged.
  */
-export function rejudgeTrial(trial: StoredTrial, sides: Sides): RunsJudgement | null {
+export function rejudgeTrial(
+  trial: StoredTrial,
+  sides: Sides,
+  privacy: Privacy,
+): RunsJudgement | null {
   if (trial.trace === null && trial.differed) return null;
   // Without a difference no write differed, and reads are not compared: then no calls are needed.
-  const trace: Trace = trial.trace === null ? {} : JSON.parse(trial.trace);
+  const { vault } = privacy;
+  const open = (bytes: Uint8Array, place: string) => vault.open(bytes, place).toString("utf8");
+  const trace: Trace =
+    trial.trace === null ? {} : JSON.parse(open(trial.trace, tracePlace(trial.id)));
   const runs: Partial<Record<RunSide, ComparedRun>> = {};
   for (const { side, payload } of trial.runs) {
-    const { outcome, history, notKept } = JSON.parse(payload) as StoredRun;
+    const text = open(payload, runPlace(trial.id, side));
+    const { outcome, history, notKept } = JSON.parse(text) as StoredRun;
     if (notKept) return null;
     runs[side] = { outcome, history, calls: trace[side] ?? [] };
   }
   const { legacy, candidate, noise } = runs;
   if (!legacy || !candidate) return null;
-  const judgement = judgeRuns(barOf(trial.flow, sides), { legacy, candidate, noise });
+  const judgement = judgeRuns(barOf(trial.flow, sides, privacy), { legacy, candidate, noise });
+  const kept = protectJudgement(trial.id, judgement, privacy);
   // Without the calls there is nothing new to say of how the answers came about.
-  return trial.trace === null ? { ...judgement, alignment: null } : judgement;
+  return trial.trace === null ? { ...kept, alignment: null } : kept;
 }
 
-async function openBench(flow: string, sides: Sides): Promise<Bench> {
+async function openBench(flow: string, sides: Sides, privacy: Privacy): Promise<Bench> {
   const catalog = await sides.catalog();
   const entries = await catalog.entries();
   const contracts = new Map(entries.map((entry) => [entry.qualified, entry.contract]));
-  return { ...barOf(flow, sides), sides, catalog, contracts };
+  return { ...barOf(flow, sides, privacy), sides, catalog, contracts };
 }
 
 /** By what the runs of a flow are judged: its extractors and its rules, as they are now. */
-export function barOf(flow: string, sides: Sides): Bar {
+export function barOf(flow: string, sides: Sides, { mask }: Privacy): Bar {
   const config = sides.configOf(flow);
-  return { flow, config, rules: compileRules(config.compare?.rules ?? []).rules };
+  return { flow, config, rules: compileRules(config.compare?.rules ?? []).rules, mask };
 }
 
 /** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */

@@ -7,6 +7,7 @@ import { type ResolvedConfig, resolveConfig, type TwintrackConfig } from "./conf
 import { openLedger } from "./ledger.ts";
 import { type Answer, type Live, openLive, type RunRequest } from "./live.ts";
 import { type Loops, startLoops } from "./loops.ts";
+import { privacyOf } from "./privacy/privacy.ts";
 import { childHost, inProcessHost, type ShadowHost } from "./shadow-host.ts";
 import { openSides, type Sides } from "./side.ts";
 import { openSpool, type Spool } from "./spool.ts";
@@ -58,11 +59,16 @@ export function openHarness(
   const epoch = crypto.randomUUID();
   const sides = openSides(config);
   const stages = openStageBook(config);
+  const privacy = privacyOf(config);
+  privacy.prepare();
   const spool = openSpool({ folder: join(config.dataDir, "spool"), epoch });
-  const live = openLive({ sides, stages, spool, epoch, ledger: openLedger(config.dataDir, epoch) });
-  const tap = openTap({ sides, stages, spool });
+  const ledger = openLedger(config.dataDir, epoch, privacy.vault);
+  const live = openLive({ sides, stages, spool, epoch, ledger, privacy });
+  const tap = openTap({ sides, stages, spool, privacy });
   const host =
-    config.file === undefined ? inProcessHost(config) : childHost({ configFile: config.file });
+    config.file === undefined
+      ? inProcessHost(config)
+      : childHost({ configFile: config.file, dataDir: config.dataDir });
   const loops = startLoops({ config, stages, spool, host, judges });
   return {
     config,

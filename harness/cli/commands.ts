@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Stage } from "../../core/trigger.ts";
 import type { ResolvedConfig } from "../config.ts";
 import { type Evidence, evaluateGate, type GateResult, type Policy } from "../gate.ts";
+import { privacyOf } from "../privacy/privacy.ts";
 import { rejudgeFlow } from "../rejudge.ts";
 import { evidenceOf } from "../report/evidence.ts";
 import { buildReport, type Report } from "../report/report.ts";
@@ -224,13 +225,15 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
     };
   },
 
-  async "learned outputs"({ db, sides }) {
+  async "learned outputs"({ config, db, sides }) {
     const catalog = await sides.catalog();
     await catalog.entries();
-    const learned = [...(await returnedValues(db))].flatMap(([tool, values]) => {
-      const schema = learnSchema(values);
-      return schema ? [{ tool: catalog.qualify(tool), schema, values: values.length }] : [];
-    });
+    const learned = [...(await returnedValues(db, privacyOf(config).vault))].flatMap(
+      ([tool, values]) => {
+        const schema = learnSchema(values);
+        return schema ? [{ tool: catalog.qualify(tool), schema, values: values.length }] : [];
+      },
+    );
     return { command: "learned-outputs", exitCode: EXIT.ok, data: { learned } };
   },
 

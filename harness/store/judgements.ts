@@ -1,7 +1,7 @@
 /** Judged trials and how they are written: in batches, each trial once. */
 import type { TraceRow } from "../compare/trace.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
-import { compress, insertRuns } from "./trials.ts";
+import { insertRuns } from "./trials.ts";
 
 /** A judged trial as a worker gives it back; only data, so that it can cross a process border. */
 export interface JudgedTrial {
@@ -14,7 +14,7 @@ export interface JudgedTrial {
   truncated: boolean;
   effectDifferences: number;
   contractViolations: number;
-  /** JSON text `{ legacy, candidate }` of both sides' tool calls; null when there is nothing to show. */
+  /** JSON text `{ legacy, candidate }` of both sides' tool calls, later sealed; null when there is nothing to show. */
   trace: Uint8Array | null;
   /** Null when the calls of one side cannot be seen. */
   alignment: Alignment | null;
@@ -75,7 +75,7 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     trial.truncated,
     trial.effectDifferences,
     trial.contractViolations,
-    trial.trace === null ? null : compress(trial.trace),
+    trial.trace,
     ...alignmentColumns(trial.alignment),
   ]);
   const casts = [
@@ -123,13 +123,7 @@ export function storable(text: string): string {
 
 async function insertJudgedRuns(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
   const rows = judged.flatMap((trial) =>
-    trial.runs.map((run) => [
-      trial.id,
-      run.side,
-      run.status,
-      run.durationMs,
-      compress(run.payload),
-    ]),
+    trial.runs.map((run) => [trial.id, run.side, run.status, run.durationMs, run.payload]),
   );
   for (const batch of batches(rows)) await insertRuns(query, batch);
 }

@@ -1,17 +1,14 @@
 /** The rows of the report, aggregated in SQL. */
-import type { RunEvent } from "../../core/history.ts";
-import type { JsonValue } from "../../core/json.ts";
-import type { ToolCall } from "../../core/ledger.ts";
-import type { Outcome } from "../../core/outcome.ts";
-import type { Difference, DifferenceKind } from "../compare/difference.ts";
+import type { DifferenceKind } from "../compare/difference.ts";
 import type { FlowConfig, ResolvedConfig } from "../config.ts";
+import { type Privacy, privacyOf } from "../privacy/privacy.ts";
 import type { Decision, DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
 import { type FlowStage, initialStage, readStages } from "../stage.ts";
 import { books } from "./books.ts";
 import { COUNTED } from "./counted.ts";
 import type { Database } from "./database.ts";
+import { type StoredSample, sampleOf } from "./sample.ts";
 import { traceOf } from "./traces.ts";
-import { decompress } from "./trials.ts";
 
 const SAMPLES_PER_DIVERGENCE = 3;
 const MAX_DIVERGENCES = 50;
@@ -30,6 +27,7 @@ export async function reportRows(
   only?: string,
 ): Promise<ReportRows> {
   const stages = await readStages(db);
+  const privacy = privacyOf(config);
   const names = only === undefined ? Object.keys(config.flows) : [only];
   const flows: FlowRow[] = [];
   const divergences: DivergenceRow[] = [];
@@ -39,7 +37,8 @@ export async function reportRows(
     flows.push(await flowRow(db, name, stage, config.flows[name] ?? {}));
     const found = await divergenceRows(db, name);
     divergences.push(...found);
-    for (const row of found) samples.push(...(await sampleRows(db, name, row.fingerprint)));
+    for (const row of found)
+      samples.push(...(await sampleRows(db, privacy, name, row.fingerprint)));
   }
   const { unexplained, gaps } = await books(db);
   const lost = unexplained + Object.values(gaps).reduce((sum, count) => sum + count, 0);
@@ -199,19 +198,15 @@ async function divergenceRows(db: Database, flow: string): Promise<DivergenceRow
   }));
 }
 
-interface SampleSql {
-  triggerId: string;
-  authoritative: "legacy" | "candidate";
-  legacy: Uint8Array | null;
-  candidate: Uint8Array | null;
-  trace: Uint8Array | null;
-  differences: string[];
-}
-
-async function sampleRows(db: Database, flow: string, fingerprint: string): Promise<SampleRow[]> {
-  const rows = await db.query<SampleSql>(
+async function sampleRows(
+  db: Database,
+  privacy: Privacy,
+  flow: string,
+  fingerprint: string,
+): Promise<SampleRow[]> {
+  const rows = await db.query<StoredSample>(
     `with ${COUNTED}
-     select c.trigger_id as "triggerId", c.authoritative, c.trace, l.payload as legacy, k.payload as candidate,
+     select c.id, c.trigger_id as "triggerId", c.authoritative, c.trace, l.payload as legacy, k.payload as candidate,
        (select array_agg(difference order by (fingerprint = $2) desc, ordinal) from twintrack.differences d
         where d.trial_id = c.id and d.compared = 'candidate') as differences
      from counted c
@@ -222,38 +217,7 @@ async function sampleRows(db: Database, flow: string, fingerprint: string): Prom
      order by c.received_at limit ${SAMPLES_PER_DIVERGENCE}`,
     [flow, fingerprint],
   );
-  return rows.flatMap((row) => sampleOf(flow, fingerprint, row) ?? []);
-}
-
-interface StoredRun {
-  input?: JsonValue;
-  outcome: Outcome;
-  history?: RunEvent[];
-}
-
-function sampleOf(flow: string, fingerprint: string, row: SampleSql): SampleRow | undefined {
-  if (!row.legacy || !row.candidate) return undefined;
-  const legacy = parse<StoredRun>(row.legacy);
-  const candidate = parse<StoredRun>(row.candidate);
-  const trace = row.trace
-    ? parse<{ legacy: ToolCall[]; candidate: ToolCall[] }>(row.trace)
-    : { legacy: [], candidate: [] };
-  return {
-    flow,
-    fingerprint,
-    triggerId: row.triggerId,
-    input: (row.authoritative === "legacy" ? legacy : candidate).input ?? null,
-    legacy: legacy.outcome,
-    candidate: candidate.outcome,
-    legacyCalls: trace.legacy,
-    candidateCalls: trace.candidate,
-    ...(candidate.history && { candidateHistory: candidate.history }),
-    differences: row.differences.map((text) => JSON.parse(text) as Difference),
-  };
-}
-
-function parse<T>(payload: Uint8Array): T {
-  return JSON.parse(decompress(payload).toString()) as T;
+  return rows.flatMap((row) => sampleOf({ flow, fingerprint }, row, privacy) ?? []);
 }
 
 /** What a person says of a divergence. */

@@ -2,16 +2,15 @@
 import type { RunsJudgement } from "../judgement.ts";
 import type { Database, Query } from "./database.ts";
 import { alignmentColumns, insertDifferences, insertDivergences, storable } from "./judgements.ts";
-import { compress, decompress } from "./trials.ts";
 
 export type RunSide = "legacy" | "candidate" | "noise";
 
 export interface StoredTrial {
   id: string;
   flow: string;
-  /** JSON texts. */
-  runs: { side: RunSide; payload: string }[];
-  trace: string | null;
+  /** As they rest: sealed. */
+  runs: { side: RunSide; payload: Uint8Array }[];
+  trace: Uint8Array | null;
   /** It has stored differences, explained or not. */
   differed: boolean;
 }
@@ -41,13 +40,9 @@ export async function storedTrials(
      group by t.id having count(*) > 1 order by t.id limit $3`,
     [flow, afterId, limit],
   );
-  return rows.map(({ sides, payloads, trace, ...row }) => ({
+  return rows.map(({ sides, payloads, ...row }) => ({
     ...row,
-    trace: trace && decompress(trace).toString("utf8"),
-    runs: sides.map((side, index) => ({
-      side,
-      payload: decompress(payloads[index] ?? new Uint8Array()).toString("utf8"),
-    })),
+    runs: sides.map((side, index) => ({ side, payload: payloads[index] ?? new Uint8Array() })),
   }));
 }
 
@@ -84,7 +79,7 @@ async function replaceVerdict(query: Query, trial: RunsJudgement & { id: string 
       trial.noiseVerdict,
       trial.truncated,
       trial.effectDifferences,
-      trial.trace === null ? null : compress(trial.trace),
+      trial.trace,
       ...alignmentColumns(trial.alignment),
     ],
   );

@@ -2,14 +2,13 @@
  * What the harness asks of the database. Every write can be repeated: it is keyed by the trial, and
  * a trial is judged by the first who settles it.
  */
-import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
 import { type Frame, trialIdOf } from "../frame.ts";
 import type { Gap } from "../spool.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import type { TrialJobs } from "./jobs.ts";
 
-/** An open trial as a worker gets it: the authoritative run as its exact bytes. */
+/** An open trial as a worker gets it. */
 export interface OpenTrial {
   id: string;
   flow: string;
@@ -19,25 +18,8 @@ export interface OpenTrial {
   source: TriggerSource;
   receivedAt: string;
   noiseWanted: boolean;
-  /** JSON text of a `FramePayload`. */
+  /** The authoritative run, a `FramePayload`, as it rests: sealed. */
   payload: Uint8Array;
-}
-
-/** Below this, making a compressor costs more time than it saves room. */
-const MIN_COMPRESSED_BYTES = 1_024;
-/** How a zstd frame begins; JSON text never does. Source: RFC 8878, 3.1.1 */
-const ZSTD_MAGIC = 0xfd2fb528;
-
-/** JSON text as it rests in the store: short as it is, longer compressed. */
-export function compress(json: Uint8Array): Uint8Array {
-  // A copy: a view would take its whole read buffer along into the thread of PGlite.
-  return json.length < MIN_COMPRESSED_BYTES ? new Uint8Array(json) : zstdCompressSync(json);
-}
-
-export function decompress(stored: Uint8Array): Buffer {
-  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const isCompressed = bytes.length >= 4 && bytes.readUInt32LE(0) === ZSTD_MAGIC;
-  return isCompressed ? zstdDecompressSync(bytes) : bytes;
 }
 
 /** Inserts frames, and a job for each that is to be judged; a frame that is already here changes nothing. Returns how many were new. */
@@ -107,7 +89,8 @@ async function insertAuthoritativeRuns(query: Query, frames: readonly Frame[]): 
     header.authoritative,
     header.status,
     header.durationMs,
-    compress(payload),
+    // A copy: a view would take its whole read buffer along into the thread of PGlite.
+    new Uint8Array(payload),
   ]);
   await insertRuns(query, rows);
 }
@@ -141,7 +124,6 @@ export async function openTrials(db: Database, ids: readonly string[]): Promise<
   return rows.map((row) => ({
     ...row,
     receivedAt: row.receivedAt.toISOString(),
-    payload: decompress(row.payload),
   }));
 }
 

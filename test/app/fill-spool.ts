@@ -1,6 +1,7 @@
 /** Appends frames under a file size limit and tells what became of them; see spool.test.ts. */
 import { encodeFrame } from "../../harness/frame.ts";
 import { openSpool } from "../../harness/spool.ts";
+import { PRIVACY } from "./privacy.ts";
 
 const [folder = "", count = "0"] = process.argv.slice(2);
 const spool = openSpool({ folder, epoch: "full" });
@@ -20,6 +21,7 @@ for (let seq = 1; seq <= Number(count); seq++) {
       durationMs: 1,
     },
     { input: null, outcome: { status: "returned", value: null }, lossy: false, calls: [] },
+    PRIVACY.vault,
   );
   spool.append(frame, seq);
 }

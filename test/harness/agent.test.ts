@@ -11,6 +11,7 @@ import { agentAnswer } from "../../harness/compare/agent.ts";
 import { resolveConfig, type TwintrackConfig } from "../../harness/config.ts";
 import { judgeRuns } from "../../harness/judgement.ts";
 import { here, interpreter } from "../adapter/python-process.ts";
+import { PRIVACY } from "../app/privacy.ts";
 
 const GAVE_UP = { status: "threw", error: { name: "IterationLimit" } };
 const LIVE = { tools: { mode: "live" }, effects: {} } as const;
@@ -88,7 +89,8 @@ test("a flow with extract.legacy: agent is judged by the answer alone", () => {
   };
   const judged = (config: TwintrackConfig["flows"][string]) => {
     const { flows } = resolveConfig({ flows: { ask: config } });
-    return judgeRuns({ flow: "ask", config: flows.ask ?? {}, rules: [] }, runs).verdict;
+    return judgeRuns({ flow: "ask", config: flows.ask ?? {}, rules: [], mask: PRIVACY.mask }, runs)
+      .verdict;
   };
   expect(judged({ extract: { legacy: "agent" } })).toBe("match");
   expect(judged({})).toBe("mismatch");

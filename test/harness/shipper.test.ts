@@ -5,14 +5,17 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, truncateSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { encodeFrame, type FrameHeader } from "../../harness/frame.ts";
+import { encodeFrame, type FrameHeader, type FramePayload } from "../../harness/frame.ts";
 import { openShipper } from "../../harness/shipper.ts";
 import { openSpool, type Spool } from "../../harness/spool.ts";
 import { books } from "../../harness/store/books.ts";
 import { openJobs, type TrialJobs } from "../../harness/store/jobs.ts";
 import { openPostgres } from "../../harness/store/postgres.ts";
+import { PRIVACY } from "../app/privacy.ts";
 import { proxyTo } from "../app/proxy.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
+
+const { vault } = PRIVACY;
 
 let fresh: TestDatabase;
 let jobs: TrialJobs;
@@ -45,21 +48,19 @@ function append(spool: Spool, epoch: string, seq: number, more: Partial<FrameHea
     durationMs: 1,
     ...more,
   };
-  spool.append(
-    encodeFrame(header, {
-      input: seq,
-      outcome: { status: "returned", value: seq },
-      lossy: false,
-      calls: [],
-    }),
-    seq,
-  );
+  const payload: FramePayload = {
+    input: seq,
+    outcome: { status: "returned", value: seq },
+    lossy: false,
+    calls: [],
+  };
+  spool.append(encodeFrame(header, payload, vault), seq);
 }
 
 test("every frame becomes one trial, and a finished file is removed", async () => {
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
-  const shipper = openShipper({ db: fresh.db, jobs, spool });
+  const shipper = openShipper({ db: fresh.db, jobs, spool, vault });
   for (let seq = 1; seq <= 250; seq++) append(spool, epoch, seq);
   expect(await shipper.ship()).toBe(250);
   expect(await shipper.ship()).toBe(0);
@@ -74,9 +75,9 @@ test("a process that dies between insert and removal ships again, and nothing co
   const spool = openSpool({ folder, epoch });
   append(spool, epoch, 1);
   append(spool, epoch, 2);
-  await openShipper({ db: fresh.db, jobs, spool }).ship();
+  await openShipper({ db: fresh.db, jobs, spool, vault }).ship();
   // A new shipper knows nothing of what was shipped, like a new process.
-  expect(await openShipper({ db: fresh.db, jobs, spool }).ship()).toBe(0);
+  expect(await openShipper({ db: fresh.db, jobs, spool, vault }).ship()).toBe(0);
   expect(await books(fresh.db)).toMatchObject({ answered: 2, open: 2 });
 });
 
@@ -86,7 +87,7 @@ test("a frame that the database refuses is a counted gap, and its neighbours pas
   append(spool, epoch, 1);
   append(spool, epoch, 2, { triggerId: "poison \u0000" });
   append(spool, epoch, 3);
-  expect(await openShipper({ db: fresh.db, jobs, spool }).ship()).toBe(2);
+  expect(await openShipper({ db: fresh.db, jobs, spool, vault }).ship()).toBe(2);
   expect(await books(fresh.db)).toMatchObject({
     answered: 3,
     open: 2,
@@ -99,13 +100,13 @@ test("while the database is away nothing is lost, from disk or from memory", asy
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
   const away = openPostgres({ url: "postgres://nobody@127.0.0.1:1/none" });
-  const failing = openShipper({ db: away, jobs, spool });
+  const failing = openShipper({ db: away, jobs, spool, vault });
   append(spool, epoch, 1);
   await expect(failing.ship()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   append(spool, epoch, 2);
   await expect(failing.ship()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await away.close();
-  expect(await openShipper({ db: fresh.db, jobs, spool }).ship()).toBe(2);
+  expect(await openShipper({ db: fresh.db, jobs, spool, vault }).ship()).toBe(2);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -123,7 +124,7 @@ test("frames that waited in memory wait on when the database is away as well", a
       return fresh.db.transaction(work);
     }) as typeof fresh.db.transaction,
   };
-  const shipper = openShipper({ db, jobs, spool });
+  const shipper = openShipper({ db, jobs, spool, vault });
   await expect(shipper.ship()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   isAway = false;
   expect(await shipper.ship()).toBe(1);
@@ -143,7 +144,7 @@ test("more frames than one statement can take come out of memory, each once", as
   const spool = openSpool({ folder: "/dev/null/spool", epoch });
   for (let seq = 1; seq <= 6_000; seq++) append(spool, epoch, seq);
   expect(spool.problem()).toBeDefined();
-  const shipper = openShipper({ db: fresh.db, jobs, spool });
+  const shipper = openShipper({ db: fresh.db, jobs, spool, vault });
   expect(await shipper.ship()).toBe(6_000);
   expect(await shipper.ship()).toBe(0);
   expect(await books(fresh.db)).toMatchObject({ answered: 6_000, open: 6_000, unexplained: 0 });
@@ -153,7 +154,7 @@ test("memory stays bounded while the store is away as well; what it gave up is c
   const epoch = randomUUID();
   const spool = openSpool({ folder: "/dev/null/spool", epoch, memoryBytes: 4_000 });
   const { proxy, db, close } = await proxied();
-  const shipper = openShipper({ db, jobs, spool });
+  const shipper = openShipper({ db, jobs, spool, vault });
   for (let seq = 1; seq <= 100; seq++) {
     append(spool, epoch, seq);
     if (seq % 10 === 0) await expect(shipper.ship()).rejects.toThrow(/does not answer/);
@@ -180,7 +181,7 @@ test("two processes that adopt the file of a dead one ship it once and remove it
   left.rotate();
   renameSync(join(folder, String(name)), join(folder, `${dead}-${before}-000001.spool`));
   const shippers = [randomUUID(), randomUUID()].map((epoch) =>
-    openShipper({ db: fresh.db, jobs, spool: openSpool({ folder, epoch }) }),
+    openShipper({ db: fresh.db, jobs, spool: openSpool({ folder, epoch }), vault }),
   );
   const shipped = await Promise.all(shippers.map((shipper) => shipper.ship()));
   expect(shipped.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(150);
@@ -196,7 +197,7 @@ test("a torn file is shipped up to the tear and kept aside for whoever wants to 
   const path = join(folder, String(readdirSync(folder)[0]));
   spool.rotate();
   truncateSync(path, statSync(path).size - 1);
-  expect(await openShipper({ db: fresh.db, jobs, spool }).ship()).toBe(1);
+  expect(await openShipper({ db: fresh.db, jobs, spool, vault }).ship()).toBe(1);
   expect(readdirSync(folder)).toEqual([expect.stringMatching(/\.spool\.torn$/)]);
 });
 
@@ -205,7 +206,7 @@ test("a connection that is reset in the middle of a statement loses nothing and 
   const spool = openSpool({ folder, epoch });
   const { proxy, db, close } = await proxied();
   await proxy.open();
-  const shipper = openShipper({ db, jobs, spool });
+  const shipper = openShipper({ db, jobs, spool, vault });
   for (let seq = 1; seq <= 2_000; seq++) append(spool, epoch, seq);
   const shipping = shipper.ship();
   await vi.waitFor(() => expect(proxy.passed()).toBeGreaterThan(0), { interval: 1 });

@@ -22,6 +22,7 @@ import {
   type FramePayload,
 } from "../../harness/frame.ts";
 import { openSpool, readSpool, type Spool } from "../../harness/spool.ts";
+import { PRIVACY } from "../app/privacy.ts";
 
 const payload: FramePayload = {
   input: { text: "ünïcödé 🎉 \u0000" },
@@ -44,16 +45,18 @@ function frame(seq: number): Buffer {
     status: "returned",
     durationMs: 1,
   };
-  return encodeFrame(header, payload);
+  return encodeFrame(header, payload, PRIVACY.vault);
 }
 
 const seqsOf = (bytes: Buffer) => decodeFrames(bytes).frames.map(({ header }) => header.seq);
 
 describe("a frame", () => {
-  test("comes back with the exact bytes of its payload", () => {
+  test("holds its payload sealed, and opens to the exact bytes", () => {
     const [decoded] = decodeFrames(frame(1)).frames;
     expect(decoded?.header).toMatchObject({ seq: 1, flow: "add" });
-    expect(Buffer.from(decoded?.payload ?? []).toString()).toBe(JSON.stringify(payload));
+    const opened = PRIVACY.vault.open(decoded?.payload ?? new Uint8Array(), "e.1/legacy");
+    expect(opened.toString()).toBe(JSON.stringify(payload));
+    expect(frame(1).includes("input")).toBe(false);
   });
 
   test("torn at any byte is not read, and the one before it is", () => {
@@ -127,9 +130,10 @@ describe("the spool", () => {
   test("keeps frames in memory when its folder cannot be made, and says why", () => {
     writeFileSync(join(folder, "file"), "");
     const spool = spoolIn(join(folder, "file", "spool"));
-    spool.append(frame(1), 1);
+    const first = frame(1);
+    spool.append(first, 1);
     expect(spool.problem()).toMatch(/ENOTDIR|EEXIST/);
-    expect(spool.takeMemory()).toEqual([frame(1)]);
+    expect(spool.takeMemory()).toEqual([first]);
     expect(spool.takeMemory()).toEqual([]);
   });
 
@@ -149,8 +153,11 @@ describe("the spool", () => {
   test("counts as gaps what its memory cannot hold, neighbours as one", () => {
     writeFileSync(join(folder, "file"), "");
     const spool = spoolIn(join(folder, "file", "spool"), "e", frame(1).length + 10);
-    for (const seq of [1, 2, 3]) spool.append(frame(seq), seq);
-    expect(spool.takeMemory()).toEqual([frame(1)]);
+    const frames = [frame(1), frame(2), frame(3)];
+    frames.forEach((bytes, index) => {
+      spool.append(bytes, index + 1);
+    });
+    expect(spool.takeMemory()).toEqual([frames[0]]);
     expect(spool.takeGaps()).toMatchObject([{ fromSeq: 2, toSeq: 3 }]);
     expect(spool.takeGaps()).toEqual([]);
   });

@@ -24,8 +24,8 @@ import type { JsonObject, JsonValue } from "../../core/json.ts";
 import { refundAgent } from "../../fixtures/refunds/agent.ts";
 import { resolveConfig } from "../../harness/config.ts";
 import type { FramePayload } from "../../harness/frame.ts";
+import { openPrivacy, runPlace } from "../../harness/privacy/privacy.ts";
 import { type Books, books } from "../../harness/store/books.ts";
-import { decompress } from "../../harness/store/trials.ts";
 import { ROOT, type Serving, startServe } from "../app/command.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
 
@@ -181,14 +181,16 @@ describe.each(Object.entries(kinds))("a %s service that is only tapped", (_, kin
 
     const { unexplained, gaps } = await judgedBooks(told);
     expect({ unexplained, gaps }).toEqual({ unexplained: 0, gaps: {} });
+    const { vault } = openPrivacy({ dataDir: fresh.dataDir, privacy: {} }, {});
     const trials = await fresh.db.query<{
+      id: string;
       verdict: string;
       reason: string;
       payload: Uint8Array;
       source: string;
       effects: number;
     }>(
-      `select t.verdict, t.reason, t.source, t.effect_differences as effects, r.payload from twintrack.trials t
+      `select t.id, t.verdict, t.reason, t.source, t.effect_differences as effects, r.payload from twintrack.trials t
        join twintrack.runs r on r.trial_id = t.id and r.side = 'legacy' where t.flow = $1 order by t.seq`,
       [kind.flow],
     );
@@ -207,7 +209,9 @@ describe.each(Object.entries(kinds))("a %s service that is only tapped", (_, kin
     expect(verdicts.filter((verdict) => fine.slice(0, 2).includes(verdict)).length).toBeGreaterThan(
       10,
     );
-    const payloads = trials.map(({ payload }) => JSON.parse(decompress(payload).toString()));
+    const payloads = trials.map(({ id, payload }) =>
+      JSON.parse(vault.open(payload, runPlace(id, "legacy")).toString()),
+    );
     expect(payloads.map(({ input }) => input)).toEqual(inputs);
     for (const [index, { outcome, calls }] of payloads.entries()) {
       const { answer } = answers[index] as Replied;

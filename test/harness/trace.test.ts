@@ -14,6 +14,7 @@ import { renderMarkdown } from "../../harness/report/markdown.ts";
 import { renderText } from "../../harness/report/text.ts";
 import { http } from "../../harness/source.ts";
 import { openHarness } from "../../harness/twintrack.ts";
+import { PRIVACY } from "../app/privacy.ts";
 import { charge, quote, tools } from "../app/tools.ts";
 import { BACKENDS, freshDatabase } from "../database.ts";
 
@@ -231,7 +232,7 @@ test("of a service behind HTTP, whose calls cannot be seen, no trace is compared
   const { judgeRuns } = await import("../../harness/judgement.ts");
   const run = { outcome: { status: "returned" as const, value: 1 }, calls: [] };
   const runs = { legacy: run, candidate: { ...run, calls: [call("a")] }, noise: undefined };
-  const bar = { flow: "f", rules: [] };
+  const bar = { flow: "f", rules: [], mask: PRIVACY.mask };
 
   expect(judgeRuns({ ...bar, config: { legacy: http("http://x") } }, runs).alignment).toBeNull();
   expect(judgeRuns({ ...bar, config: { legacy: () => 1 } }, runs).alignment).toMatchObject({

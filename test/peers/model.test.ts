@@ -1,7 +1,7 @@
 /** LangChain's own model client and a typed flow ask one model; who answers whom, and how often. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { decompress } from "../../harness/store/trials.ts";
+import { privacyOf, runPlace } from "../../harness/privacy/privacy.ts";
 import { type Completions, serveCompletions } from "../app/completions.ts";
 import { type App, startApp } from "../app/start.ts";
 
@@ -26,13 +26,15 @@ async function judged(flow: string, country: string) {
   const { outcome } = await app.harness.live.answer(flow, { country });
   await app.harness.settle();
   const db = await app.harness.database();
-  const [trial] = await db.query<{ verdict: string; payload: Uint8Array }>(
-    `select t.verdict, r.payload from twintrack.trials t
+  const [trial] = await db.query<{ id: string; verdict: string; payload: Uint8Array }>(
+    `select t.id, t.verdict, r.payload from twintrack.trials t
      join twintrack.runs r on r.trial_id = t.id and r.side = 'candidate'
      where t.flow = $1 order by t.received_at desc limit 1`,
     [flow],
   );
-  const run = JSON.parse(decompress(trial?.payload ?? new Uint8Array()).toString("utf8"));
+  const { vault } = privacyOf(app.config);
+  const place = runPlace(trial?.id ?? "", "candidate");
+  const run = JSON.parse(vault.open(trial?.payload ?? new Uint8Array(), place).toString("utf8"));
   return { outcome, verdict: trial?.verdict, run, asked: server.asked.length - before };
 }
 

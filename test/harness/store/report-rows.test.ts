@@ -18,6 +18,7 @@ import type { Decision } from "../../../harness/report/rows.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
 import { decide, reportRows } from "../../../harness/store/report-rows.ts";
 import { ingest, recordGaps } from "../../../harness/store/trials.ts";
+import { PLAIN } from "../../app/privacy.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../../database.ts";
 
 const FLOW = "add";
@@ -63,7 +64,7 @@ function frameOf({ day = 0, frame = {}, calls = [], durationMs = 2 }: Story): Fr
     ...frame,
   };
   const payload: FramePayload = { input: { n: seq }, outcome: returned(1), lossy: false, calls };
-  const [decoded] = decodeFrames(encodeFrame(header, payload)).frames;
+  const [decoded] = decodeFrames(encodeFrame(header, payload, PLAIN.vault)).frames;
   if (!decoded) throw new Error("the frame does not decode");
   return decoded;
 }

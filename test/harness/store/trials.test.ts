@@ -13,6 +13,7 @@ import type { Database } from "../../../harness/store/database.ts";
 import { openJobs, type TrialJobs } from "../../../harness/store/jobs.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
 import { closeLost, ingest, openTrials, recordGaps } from "../../../harness/store/trials.ts";
+import { PRIVACY } from "../../app/privacy.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../../database.ts";
 
 const payload: FramePayload = {
@@ -37,7 +38,7 @@ function frame(epoch: string, seq: number, more: Partial<FrameHeader> = {}): Fra
     durationMs: 1.5,
     ...more,
   };
-  const [decoded] = decodeFrames(encodeFrame(header, payload)).frames;
+  const [decoded] = decodeFrames(encodeFrame(header, payload, PRIVACY.vault)).frames;
   if (!decoded) throw new Error("the frame does not decode");
   return decoded;
 }
@@ -116,7 +117,9 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     expect(job).toMatchObject({ trialId: `${epoch}.1`, retries: 0 });
     const [trial] = await openTrials(db, [`${epoch}.1`]);
     expect(trial).toMatchObject({ flow: "add", triggerId: "t1", authoritative: "legacy" });
-    expect(Buffer.from(trial?.payload ?? []).toString()).toBe(JSON.stringify(payload));
+    const place = `${epoch}.1/legacy`;
+    const opened = PRIVACY.vault.open(trial?.payload ?? new Uint8Array(), place);
+    expect(opened.toString()).toBe(JSON.stringify(payload));
   });
 
   test("a job is one worker's until it is given back", async () => {
