@@ -7,8 +7,10 @@ create table twintrack.decisions (
   why text not null,
   until timestamp with time zone,
   at timestamp with time zone not null default now(),
+  owner text,
   PRIMARY KEY (id),
   CHECK ((decision = ANY (ARRAY['candidate_bug'::text, 'intended'::text, 'noise'::text, 'legacy_bug'::text, 'unsure'::text]))),
+  CHECK ((owner <> ''::text)),
   CHECK ((who <> ''::text)),
   CHECK ((why <> ''::text))
 );
@@ -22,6 +24,8 @@ create table twintrack.differences (
   fingerprint text not null,
   difference text not null,
   rule text,
+  place text,
+  message text,
   PRIMARY KEY (trial_id, compared, ordinal),
   FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
   CHECK ((compared = ANY (ARRAY['candidate'::text, 'noise'::text])))
@@ -60,6 +64,27 @@ create table twintrack.gaps (
   PRIMARY KEY (epoch, from_seq),
   CHECK ((to_seq >= from_seq))
 );
+
+create table twintrack.groupings (
+  id bigint not null generated always as identity,
+  flow text not null,
+  fingerprint text not null,
+  action text not null,
+  into_fingerprint text,
+  split_by text,
+  who text not null,
+  why text not null,
+  at timestamp with time zone not null default now(),
+  PRIMARY KEY (id),
+  CHECK (((action = 'merge'::text) = (into_fingerprint IS NOT NULL))),
+  CHECK (((action = 'split'::text) = (split_by IS NOT NULL))),
+  CHECK ((action = ANY (ARRAY['merge'::text, 'split'::text, 'restore'::text]))),
+  CHECK ((into_fingerprint <> fingerprint)),
+  CHECK ((split_by = ANY (ARRAY['place'::text, 'message'::text]))),
+  CHECK ((who <> ''::text)),
+  CHECK ((why <> ''::text))
+);
+CREATE INDEX groupings_fingerprint ON twintrack.groupings USING btree (flow, fingerprint, id DESC);
 
 create table twintrack.legacy_tools (
   flow text not null,
@@ -126,6 +151,7 @@ create table twintrack.trials (
   trace_verdict text,
   first_divergent_step text,
   steps jsonb,
+  rules jsonb,
   UNIQUE (epoch, seq),
   PRIMARY KEY (id),
   CHECK (((trace_verdict = 'different'::text) OR (first_divergent_step IS NULL))),

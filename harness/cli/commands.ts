@@ -12,7 +12,6 @@ import { privacyOf } from "../privacy/privacy.ts";
 import { rejudgeFlow } from "../rejudge.ts";
 import { evidenceOf } from "../report/evidence.ts";
 import { buildReport, type Report } from "../report/report.ts";
-import type { Decision } from "../report/rows.ts";
 import { checkRetirement } from "../retire.ts";
 import { type Sides, sideMissing } from "../side.ts";
 import {
@@ -26,9 +25,10 @@ import {
 import { books } from "../store/books.ts";
 import type { Database } from "../store/database.ts";
 import { returnedValues } from "../store/recordings.ts";
-import { decide, reportRows } from "../store/report-rows.ts";
+import { reportRows } from "../store/report-rows.ts";
 import { gateReply } from "./gate-reply.ts";
-import { EXIT, type Reply } from "./reply.ts";
+import { EXIT, type Reply, textOf as text } from "./reply.ts";
+import { TRIAGE_COMMANDS } from "./triage.ts";
 
 export interface Desk {
   config: ResolvedConfig;
@@ -37,39 +37,6 @@ export interface Desk {
 }
 
 export type StoreCommand = (desk: Desk, args: JsonObject) => Promise<Reply>;
-
-/** @throws {TwintrackError} `USAGE` naming the argument. */
-function text(args: JsonObject, name: string): string {
-  const value = args[name];
-  if (typeof value === "string" && value !== "") return value;
-  throw new TwintrackError("USAGE", `--${name} is missing`, { hint: `Add --${name} "…".` });
-}
-
-const DECISIONS: readonly Decision["decision"][] = [
-  "candidate_bug",
-  "intended",
-  "noise",
-  "legacy_bug",
-  "unsure",
-];
-
-/** @throws {TwintrackError} `USAGE` */
-function decisionOf(given: string): Decision["decision"] {
-  const decision = DECISIONS.find((one) => one === given);
-  if (decision) return decision;
-  throw new TwintrackError("USAGE", `--as ${given} is no decision`, {
-    hint: `One of ${DECISIONS.join(", ")}.`,
-  });
-}
-
-/** @throws {TwintrackError} `USAGE` */
-function dateOf(until: JsonValue | undefined): string | null {
-  if (typeof until !== "string") return null;
-  if (!Number.isNaN(Date.parse(until))) return new Date(until).toISOString();
-  throw new TwintrackError("USAGE", `--until ${until} is no date`, {
-    hint: "Like 2026-12-31, or 2026-12-31T12:00:00Z.",
-  });
-}
 
 async function stageOf(desk: Desk, flow: string): Promise<FlowStage> {
   desk.sides.configOf(flow);
@@ -199,31 +166,7 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
     };
   },
 
-  async triage(desk, args) {
-    const flow = text(args, "flow");
-    const fingerprint = text(args, "fingerprint");
-    const known = (await reportRows(desk.db, desk.config, flow)).divergences.map(
-      (row) => row.fingerprint,
-    );
-    if (!known.includes(fingerprint)) {
-      throw new TwintrackError("USAGE", `Flow "${flow}" has no divergence ${fingerprint}`, {
-        hint: `It has: ${known.join(", ") || "none"}.`,
-      });
-    }
-    const decision = {
-      decision: decisionOf(text(args, "as")),
-      who: text(args, "who"),
-      why: text(args, "why"),
-      until: dateOf(args.until),
-    };
-    await decide(desk.db, flow, fingerprint, decision);
-    return {
-      command: "triage",
-      exitCode: EXIT.ok,
-      data: { flow, fingerprint, ...decision },
-      next: [`twintrack gate ${flow}`],
-    };
-  },
+  ...TRIAGE_COMMANDS,
 
   async "learned outputs"({ config, db, sides }) {
     const catalog = await sides.catalog();

@@ -1,7 +1,7 @@
 /** Commands that compare and judge: on the store, or on files alone. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TwintrackError } from "../../core/error.ts";
-import type { JsonObject, JsonValue } from "../../core/json.ts";
+import type { JsonValue } from "../../core/json.ts";
 import { compare } from "../compare/compare.ts";
 import { compileRules } from "../compare/rules.ts";
 import { loadConfig } from "../config.ts";
@@ -13,7 +13,7 @@ import type { Report } from "../report/report.ts";
 import { renderText } from "../report/text.ts";
 import { runStoreCommand } from "./desk.ts";
 import { type ForecastGate, gateReply } from "./gate-reply.ts";
-import { type Cli, currentUser } from "./main.ts";
+import type { Cli } from "./main.ts";
 import { EXIT, type Reply, shown, table } from "./reply.ts";
 
 export function addJudgeCommands(cli: Cli): void {
@@ -33,20 +33,6 @@ export function addJudgeCommands(cli: Cli): void {
     .description("judge the stored trials once more, after the rules or extractors have changed")
     .addHelpText("after", "\nExample:\n  twintrack rejudge refunds")
     .action((flow: string) => cli.run(() => rejudge(cli, flow)));
-  cli.program
-    .command("triage <flow> <fingerprint>")
-    .description("decide what a divergence is")
-    .requiredOption("--as <decision>", "candidate_bug, intended, noise, legacy_bug or unsure")
-    .requiredOption("--why <text>", "reason, shown in the report")
-    .option("--until <date>", "the decision expires then (ISO 8601)")
-    .option("--who <name>", "who decides", currentUser())
-    .addHelpText(
-      "after",
-      `\nExample:\n  twintrack triage refunds v1:0123456789abcdef --as noise --why "random id"`,
-    )
-    .action((flow: string, fingerprint: string, options: JsonObject) =>
-      cli.run(() => triage(cli, flow, fingerprint, options)),
-    );
 }
 
 /** @throws {TwintrackError} `USAGE` naming the file. */
@@ -192,18 +178,4 @@ async function rejudge(cli: Cli, flow: string) {
   const reply = await runStoreCommand(await loadConfig(cli.options().config), "rejudge", { flow });
   const { trials, changed } = reply.data as { trials: number; changed: number };
   return { reply, text: `${flow}: ${trials} trials judged once more, ${changed} verdicts changed` };
-}
-
-async function triage(cli: Cli, flow: string, fingerprint: string, options: JsonObject) {
-  const { as, why, who, until } = options;
-  const args: JsonObject = {
-    flow,
-    fingerprint,
-    as: as ?? "",
-    why: why ?? "",
-    who: who ?? "",
-    until: until ?? null,
-  };
-  const reply = await runStoreCommand(await loadConfig(cli.options().config), "triage", args);
-  return { reply, text: `${flow} ${fingerprint}: ${String(as)} (${String(who)}: ${String(why)})` };
 }

@@ -12,6 +12,7 @@ import { addJudgeCommands } from "./judge-commands.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
 import { addServeCommands } from "./serve-commands.ts";
 import { addToolCommands } from "./tool-commands.ts";
+import { addTriageCommand } from "./triage-command.ts";
 
 export interface GlobalOptions {
   config?: string;
@@ -61,6 +62,7 @@ export function buildCli(): Cli {
   addToolCommands(cli);
   addFlowCommands(cli);
   addJudgeCommands(cli);
+  addTriageCommand(cli);
   addServeCommands(cli);
   addDoctorCommand(cli);
   inheritOptions(program);

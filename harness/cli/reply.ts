@@ -1,6 +1,6 @@
 /** What a command says: data on stdout, talk on stderr, and an exit code that scripts can trust. */
-import { ERROR_CODES, isTwintrackError, messageOf, type TwintrackError } from "../../core/error.ts";
-import type { JsonValue } from "../../core/json.ts";
+import { ERROR_CODES, isTwintrackError, messageOf, TwintrackError } from "../../core/error.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
 
 export const EXIT = {
   ok: 0,
@@ -79,4 +79,11 @@ export function table(rows: readonly (readonly string[])[]): string {
       .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
       .join("  ");
   return rows.map((row) => line(row).trimEnd()).join("\n");
+}
+
+/** @throws {TwintrackError} `USAGE` naming the argument. */
+export function textOf(args: JsonObject, name: string): string {
+  const value = args[name];
+  if (typeof value === "string" && value !== "") return value;
+  throw new TwintrackError("USAGE", `--${name} is missing`, { hint: `Add --${name} "…".` });
 }

@@ -26,6 +26,7 @@ export function reportDivergence(
   const { fingerprint, title, kind, path, firstAt, lastAt } = row;
   return {
     ...{ fingerprint, title, kind, path, firstAt, lastAt },
+    whyGrouped: whyGrouped(row),
     count: row.trials,
     share: differing > 0 ? Math.min(1, row.trials / differing) : 0,
     noiseRate: noise,
@@ -37,6 +38,23 @@ export function reportDivergence(
       .slice(0, MAX_SAMPLES)
       .map((sample) => reportSample(sample, row)),
   };
+}
+
+function whyGrouped({ grouping, kind, path, members }: DivergenceRow): string {
+  const place = path === "" ? "the whole answer" : path;
+  const alike = `the same kind of difference (${kind}) at ${place}, whatever its values, indexes and ids`;
+  switch (grouping.kind) {
+    case "alike":
+      return `All are ${alike}.`;
+    case "merged":
+      return `${grouping.who} merged ${members.join(" and ")}: ${grouping.why}`;
+    case "split": {
+      const by = grouping.by === "place" ? "exact path" : "message";
+      return `All are ${alike}, and of one ${by}: ${grouping.who} split them by it: ${grouping.why}`;
+    }
+    default:
+      return grouping satisfies never;
+  }
 }
 
 /** Undecided, unsure, expired and `candidate_bug` all keep the gate from opening. */

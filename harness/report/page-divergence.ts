@@ -50,6 +50,7 @@ function renderDivergence(divergence: Divergence, flow: FlowReport): Markup {
 <span class="state">${blocking ? "✗" : "✓"} ${decisionLabel(divergence)}</span>
 <span class="share">${shareBar(share)} ${percent(share)} <span class="muted">(${number(count)})</span></span></summary>
 <div class="body"><p>${divergence.explanation}</p>
+<p class="muted">Why together: ${divergence.whyGrouped}</p>
 ${renderNotes(divergence)}
 <p><a class="link" href="#${anchor}">Link to this divergence</a></p>
 ${divergence.samples.map(renderSample)}</div></details>`;
@@ -76,7 +77,7 @@ function renderNotes(divergence: Divergence): Markup {
 <div><dt>Noise</dt><dd>${noiseText(divergence)}</dd></div>
 ${
   decision
-    ? markup`<div class="wide"><dt>Decision</dt><dd><b>${decisionLabel(divergence)}</b> by ${decision.who}: ${decision.why}${decision.until ? ` (until ${day(decision.until)})` : ""}</dd></div>`
+    ? markup`<div class="wide"><dt>Decision</dt><dd><b>${decisionLabel(divergence)}</b> by ${decision.who}${decision.owner !== decision.who && ` (owner ${decision.owner})`}: ${decision.why}${decision.until ? ` (until ${day(decision.until)})` : ""}</dd></div>`
     : markup`<div class="wide"><dt>Decision</dt><dd>Nobody has decided on it yet; it counts against the gate.</dd></div>`
 }</dl>`;
 }

@@ -69,6 +69,8 @@ export interface Divergence {
   title: string;
   kind: DifferenceKind;
   path: string;
+  /** Why its differences belong together, in words. */
+  whyGrouped: string;
   /** Trials that show it. */
   count: number;
   /** Of the flow's trials with any divergence, in [0, 1]. */

@@ -84,14 +84,27 @@ export interface Decision {
   decision: "candidate_bug" | "intended" | "noise" | "legacy_bug" | "unsure";
   who: string;
   why: string;
+  /** Who answers for it from now on. */
+  owner: string;
   /** ISO 8601; null for good. */
   until: string | null;
 }
 
+/** Why the differences of a divergence stand together. */
+export type Grouping =
+  /** They share kind and templated path. */
+  | { kind: "alike" }
+  | { kind: "merged"; who: string; why: string }
+  | { kind: "split"; by: "place" | "message"; who: string; why: string };
+
 /** One row per flow and fingerprint. */
 export interface DivergenceRow {
   flow: string;
+  /** Of a part of a split: with `#` and a digest behind it. */
   fingerprint: string;
+  /** The fingerprints that the differences themselves have; several after a merge. */
+  members: readonly string[];
+  grouping: Grouping;
   title: string;
   kind: DifferenceKind;
   /** Templated path. */

@@ -1,4 +1,6 @@
 /** Judged trials and how they are written: in batches, each trial once. */
+import { isJsonObject, type JsonValue } from "../../core/json.ts";
+import type { Difference } from "../compare/difference.ts";
 import type { TraceRow } from "../compare/trace.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import { insertRuns } from "./trials.ts";
@@ -182,14 +184,27 @@ export async function insertDifferences(
       difference.fingerprint,
       difference.difference,
       difference.rule,
+      ...splitKeys(difference.difference),
     ]),
   );
   for (const batch of batches(rows)) {
     await query(
-      `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule)
-       values ${valuesList(batch.length, 7, ["", "", "::integer"])} on conflict do nothing`,
+      `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule, place, message)
+       values ${valuesList(batch.length, 9, ["", "", "::integer"])} on conflict do nothing`,
       batch.flat(),
     );
+  }
+}
+
+/** Exact path, and of an error what it says: what a divergence may be split by. */
+function splitKeys(text: string): [place: string, message: string | null] {
+  const { path, legacy, candidate } = JSON.parse(text) as Difference;
+  const message = messageIn(candidate) ?? messageIn(legacy);
+  return [storable(path), message === null ? null : storable(message)];
+
+  function messageIn(side: JsonValue | undefined): string | null {
+    if (path === "/error/message" && typeof side === "string") return side;
+    return isJsonObject(side) && typeof side.message === "string" ? side.message : null;
   }
 }
 

@@ -1,17 +1,14 @@
 /** The rows of the report, aggregated in SQL. */
-import type { DifferenceKind } from "../compare/difference.ts";
 import type { FlowConfig, ResolvedConfig } from "../config.ts";
-import { type Privacy, privacyOf } from "../privacy/privacy.ts";
-import type { Decision, DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
+import { privacyOf } from "../privacy/privacy.ts";
+import type { DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
 import { type FlowStage, initialStage, readStages } from "../stage.ts";
 import { books } from "./books.ts";
 import { COUNTED } from "./counted.ts";
 import type { Database } from "./database.ts";
-import { type StoredSample, sampleOf } from "./sample.ts";
+import { divergenceRows, sampleRows } from "./divergences.ts";
+import { GROUPED } from "./groupings.ts";
 import { traceOf } from "./traces.ts";
-
-const SAMPLES_PER_DIVERGENCE = 3;
-const MAX_DIVERGENCES = 50;
 
 /** A decision that still holds and does not block; `unsure` and `candidate_bug` cover nothing. */
 const COVERED = `
@@ -37,8 +34,7 @@ export async function reportRows(
     flows.push(await flowRow(db, name, stage, config.flows[name] ?? {}));
     const found = await divergenceRows(db, name);
     divergences.push(...found);
-    for (const row of found)
-      samples.push(...(await sampleRows(db, privacy, name, row.fingerprint)));
+    for (const row of found) samples.push(...(await sampleRows(db, privacy, row)));
   }
   const { unexplained, gaps } = await books(db);
   const lost = unexplained + Object.values(gaps).reduce((sum, count) => sum + count, 0);
@@ -109,13 +105,13 @@ async function summaryOf(db: Database, flow: string): Promise<Summary> {
     noiseTrials: number;
     noiseMismatches: number;
   }>(
-    `with ${COUNTED}, ${COVERED},
+    `with ${COUNTED}, ${GROUPED}, ${COVERED},
      open_differences as (
        select d.trial_id, v.kind = 'effect' as effect
-       from twintrack.differences d join counted c on c.id = d.trial_id
+       from grouped d join counted c on c.id = d.trial_id
          join twintrack.divergences v on v.flow = d.flow and v.fingerprint = d.fingerprint
        where d.compared = 'candidate' and d.rule is null
-         and d.fingerprint not in (select fingerprint from covered))
+         and d.divergence not in (select fingerprint from covered))
      select min(received_at) as since,
        coalesce(extract(epoch from max(received_at) - min(received_at)) / 86400, 0)::double precision as days,
        count(*)::bigint as answered,
@@ -152,84 +148,4 @@ async function latencyOf(db: Database, flow: string): Promise<FlowRow["latencyMs
     return row ? { p50: row.p50, p95: row.p95 } : null;
   };
   return { legacy: of("legacy"), candidate: of("candidate") };
-}
-
-interface DivergenceSql {
-  fingerprint: string;
-  title: string;
-  kind: DifferenceKind;
-  path: string;
-  trials: number;
-  noiseTrials: number;
-  firstAt: Date;
-  lastAt: Date;
-  decision: Decision["decision"] | null;
-  who: string;
-  why: string;
-  until: Date | null;
-}
-
-async function divergenceRows(db: Database, flow: string): Promise<DivergenceRow[]> {
-  const rows = await db.query<DivergenceSql>(
-    `with ${COUNTED},
-     seen as (
-       select d.fingerprint,
-         count(distinct d.trial_id) filter (where d.compared = 'candidate')::bigint as trials,
-         count(distinct d.trial_id) filter (where d.compared = 'noise')::bigint as noise_trials,
-         min(c.received_at) as first_at, max(c.received_at) as last_at
-       from twintrack.differences d join counted c on c.id = d.trial_id
-       where d.rule is null group by d.fingerprint)
-     select s.fingerprint, v.title, v.kind, v.path, s.trials, s.noise_trials as "noiseTrials",
-       s.first_at as "firstAt", s.last_at as "lastAt", l.decision, l.who, l.why, l.until
-     from seen s join twintrack.divergences v on v.flow = $1 and v.fingerprint = s.fingerprint
-     left join lateral (
-       select * from twintrack.decisions x where x.flow = $1 and x.fingerprint = s.fingerprint order by id desc limit 1) l on true
-     where s.trials > 0 order by s.trials desc, s.fingerprint limit ${MAX_DIVERGENCES}`,
-    [flow],
-  );
-  return rows.map(({ decision, who, why, until, firstAt, lastAt, ...row }) => ({
-    ...row,
-    flow,
-    firstAt: firstAt.toISOString(),
-    lastAt: lastAt.toISOString(),
-    ...(decision === null
-      ? {}
-      : { decision: { decision, who, why, until: until?.toISOString() ?? null } }),
-  }));
-}
-
-async function sampleRows(
-  db: Database,
-  privacy: Privacy,
-  flow: string,
-  fingerprint: string,
-): Promise<SampleRow[]> {
-  const rows = await db.query<StoredSample>(
-    `with ${COUNTED}
-     select c.id, c.trigger_id as "triggerId", c.authoritative, c.trace, l.payload as legacy, k.payload as candidate,
-       (select array_agg(difference order by (fingerprint = $2) desc, ordinal) from twintrack.differences d
-        where d.trial_id = c.id and d.compared = 'candidate') as differences
-     from counted c
-     left join twintrack.runs l on l.trial_id = c.id and l.side = 'legacy'
-     left join twintrack.runs k on k.trial_id = c.id and k.side = 'candidate'
-     where c.id in (select trial_id from twintrack.differences where flow = $1 and fingerprint = $2
-       and compared = 'candidate' and rule is null)
-     order by c.received_at limit ${SAMPLES_PER_DIVERGENCE}`,
-    [flow, fingerprint],
-  );
-  return rows.flatMap((row) => sampleOf({ flow, fingerprint }, row, privacy) ?? []);
-}
-
-/** What a person says of a divergence. */
-export async function decide(
-  db: Database,
-  flow: string,
-  fingerprint: string,
-  decision: Decision,
-): Promise<void> {
-  await db.query(
-    `insert into twintrack.decisions (flow, fingerprint, decision, who, why, until)
-     values ($1, $2, $3, $4, $5, $6::timestamptz)`,
-    [flow, fingerprint, decision.decision, decision.who, decision.why, decision.until],
-  );
 }

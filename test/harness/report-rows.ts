@@ -124,6 +124,8 @@ function sampleRows(): { divergences: DivergenceRow[]; samples: SampleRow[] } {
       divergences.push({
         flow,
         fingerprint,
+        members: [fingerprint],
+        grouping: { kind: "alike" },
         title,
         kind,
         path,
@@ -247,6 +249,8 @@ export function reportRows(): ReportRows {
   const settled: DivergenceRow = {
     flow: "invoice_extract",
     fingerprint: "v1:0d6ac1b2a8c94e11",
+    members: ["v1:0d6ac1b2a8c94e11"],
+    grouping: { kind: "alike" },
     title: "`/vendor/vat_id` only in candidate",
     kind: "extra",
     path: "/vendor/vat_id",
@@ -257,6 +261,7 @@ export function reportRows(): ReportRows {
     decision: {
       decision: "intended",
       who: "mira",
+      owner: "extraction team",
       why: "The new extraction reads the VAT id as well.",
       until: "2026-08-01T00:00:00Z",
     },
@@ -265,6 +270,7 @@ export function reportRows(): ReportRows {
     ...settled,
     flow: "refund_request",
     fingerprint: "v1:77f0aa3e19d2c4b5",
+    members: ["v1:77f0aa3e19d2c4b5"],
     title: "only candidate failed",
     kind: "error",
     path: "",
@@ -272,6 +278,7 @@ export function reportRows(): ReportRows {
     decision: {
       decision: "candidate_bug",
       who: "jonas",
+      owner: "jonas",
       why: "Order numbers without a dash are not parsed (#482).",
       until: null,
     },

@@ -15,8 +15,9 @@ import {
 } from "../../../harness/frame.ts";
 import { evidenceOf } from "../../../harness/report/evidence.ts";
 import type { Decision } from "../../../harness/report/rows.ts";
+import { decide } from "../../../harness/store/divergences.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
-import { decide, reportRows } from "../../../harness/store/report-rows.ts";
+import { reportRows } from "../../../harness/store/report-rows.ts";
 import { ingest, recordGaps } from "../../../harness/store/trials.ts";
 import { PLAIN } from "../../app/privacy.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../../database.ts";
@@ -122,7 +123,7 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
   beforeEach(() =>
     fresh.db.query(
       `truncate twintrack.trials, twintrack.runs, twintrack.gaps, twintrack.divergences,
-         twintrack.differences, twintrack.decisions`,
+         twintrack.differences, twintrack.decisions, twintrack.groupings`,
     ),
   );
 
@@ -146,7 +147,7 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
   }
 
   const decided = (decision: Decision["decision"], until: string | null = null) =>
-    decide(fresh.db, FLOW, AMOUNT, { decision, who: "ann", why: "a test", until });
+    decide(fresh.db, FLOW, AMOUNT, { decision, who: "ann", why: "a test", owner: "ann", until });
 
   const mismatch: Story = { verdict: "mismatch", differences: [{}] };
 
@@ -240,7 +241,13 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     await seen({ verdict: "mismatch", differences: [{}, { fingerprint: NAME, path: "/name" }] });
     await decided("intended");
     expect((await rows()).flow.unexplained).toBe(1);
-    await decide(fresh.db, FLOW, NAME, { decision: "noise", who: "bob", why: "-", until: null });
+    await decide(fresh.db, FLOW, NAME, {
+      decision: "noise",
+      who: "bob",
+      owner: "bob",
+      why: "-",
+      until: null,
+    });
     expect((await rows()).flow.unexplained).toBe(0);
   });
 

@@ -1,0 +1,145 @@
+/** What people say of divergences: decisions, merges and splits, on the store. */
+import { TwintrackError } from "../../core/error.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
+import type { Decision } from "../report/rows.ts";
+import { decide } from "../store/divergences.ts";
+import {
+  mergeDivergences,
+  restoreDivergence,
+  type SplitBy,
+  type Statement,
+  splitDivergence,
+  triageHistory,
+} from "../store/groupings.ts";
+import { reportRows } from "../store/report-rows.ts";
+import type { Desk, StoreCommand } from "./commands.ts";
+import { EXIT, type Reply, textOf } from "./reply.ts";
+
+const DECISIONS: readonly Decision["decision"][] = [
+  "candidate_bug",
+  "intended",
+  "noise",
+  "legacy_bug",
+  "unsure",
+];
+
+/** @throws {TwintrackError} `USAGE` */
+function decisionOf(given: string): Decision["decision"] {
+  const decision = DECISIONS.find((one) => one === given);
+  if (decision) return decision;
+  throw new TwintrackError("USAGE", `--as ${given} is no decision`, {
+    hint: `One of ${DECISIONS.join(", ")}.`,
+  });
+}
+
+/** A decision that excuses a difference has an end, so that somebody looks again. */
+const EXCUSED_DAYS = 90;
+const DAY_MS = 86_400_000;
+
+/** @throws {TwintrackError} `USAGE` */
+function endOf(decision: Decision["decision"], until: JsonValue | undefined): string | null {
+  if (until === "never") return null;
+  if (typeof until !== "string") {
+    const blocks = decision === "candidate_bug" || decision === "unsure";
+    return blocks ? null : new Date(Date.now() + EXCUSED_DAYS * DAY_MS).toISOString();
+  }
+  if (!Number.isNaN(Date.parse(until))) return new Date(until).toISOString();
+  throw new TwintrackError("USAGE", `--until ${until} is no date`, {
+    hint: "Like 2026-12-31, 2026-12-31T12:00:00Z, or never.",
+  });
+}
+
+/** @throws {TwintrackError} `USAGE` listing the divergences there are. */
+async function checkKnown(
+  { db, config }: Desk,
+  flow: string,
+  fingerprints: readonly string[],
+): Promise<void> {
+  const known = (await reportRows(db, config, flow)).divergences.map((row) => row.fingerprint);
+  const unknown = fingerprints.find((fingerprint) => !known.includes(fingerprint));
+  if (unknown === undefined) return;
+  throw new TwintrackError("USAGE", `Flow "${flow}" has no divergence ${unknown}`, {
+    hint: `It has: ${known.join(", ") || "none"}.`,
+  });
+}
+
+function statementOf(args: JsonObject): Statement {
+  return { who: textOf(args, "who"), why: textOf(args, "why") };
+}
+
+function splitByOf(by: JsonValue | undefined): SplitBy {
+  if (by === "path") return "place";
+  if (by === "message") return "message";
+  throw new TwintrackError("USAGE", `--by ${String(by)} is nothing to split by`, {
+    hint: "--by path (the exact path) or --by message (what an error says).",
+  });
+}
+
+function done(flow: string, data: JsonObject): Reply {
+  const next = [`twintrack gate ${flow}`];
+  return { command: "triage", exitCode: EXIT.ok, data: { flow, ...data }, next };
+}
+
+export const TRIAGE_COMMANDS: Record<string, StoreCommand> = {
+  async triage(desk, args) {
+    const flow = textOf(args, "flow");
+    const fingerprint = textOf(args, "fingerprint");
+    await checkKnown(desk, flow, [fingerprint]);
+    const statement = statementOf(args);
+    const decision = decisionOf(textOf(args, "as"));
+    const owner = typeof args.owner === "string" ? args.owner : statement.who;
+    const said = { decision, ...statement, owner, until: endOf(decision, args.until) };
+    await decide(desk.db, flow, fingerprint, said);
+    return done(flow, { fingerprint, ...said });
+  },
+
+  async "triage merge"(desk, args) {
+    const flow = textOf(args, "flow");
+    const merged = [
+      ...new Set(
+        textOf(args, "merge")
+          .split(",")
+          .map((one) => one.trim()),
+      ),
+    ];
+    if (merged.length < 2) {
+      throw new TwintrackError("USAGE", `--merge ${merged.join()} names one divergence`, {
+        hint: "Name two or more, with commas between them; the first gives the name.",
+      });
+    }
+    await checkKnown(desk, flow, merged);
+    await mergeDivergences(desk.db, flow, merged, statementOf(args));
+    return done(flow, { fingerprint: merged[0] ?? "", merged });
+  },
+
+  async "triage split"(desk, args) {
+    const flow = textOf(args, "flow");
+    const fingerprint = textOf(args, "split");
+    const by = splitByOf(args.by);
+    await checkKnown(desk, flow, [fingerprint]);
+    await splitDivergence(desk.db, flow, fingerprint, by, statementOf(args));
+    const { divergences } = await reportRows(desk.db, desk.config, flow);
+    const parts = divergences.filter(
+      ({ members, grouping }) => grouping.kind === "split" && members.includes(fingerprint),
+    );
+    return done(flow, {
+      fingerprint,
+      parts: parts.map((part) => ({ fingerprint: part.fingerprint, title: part.title })),
+    });
+  },
+
+  async "triage restore"(desk, args) {
+    const flow = textOf(args, "flow");
+    desk.sides.configOf(flow);
+    const fingerprint = textOf(args, "restore");
+    await restoreDivergence(desk.db, flow, fingerprint, statementOf(args));
+    return done(flow, { fingerprint });
+  },
+
+  async "triage history"({ db, sides }, args) {
+    const flow = textOf(args, "flow");
+    sides.configOf(flow);
+    const rows = await triageHistory(db, flow);
+    return done(flow, { history: rows as unknown as JsonValue });
+  },
+};
