@@ -15,6 +15,7 @@ import type { ModelClient } from "./model/client.ts";
 import { type PrivacyConfig, privacyShape } from "./privacy/privacy-config.ts";
 import { secretOf } from "./secret.ts";
 import { anyFunction, type ToolSource, toolSourceShape } from "./source.ts";
+import type { SpoolLimits } from "./spool.ts";
 
 export type { FlowConfig } from "./flow-config.ts";
 export { openaiModel } from "./model/openai.ts";
@@ -34,6 +35,8 @@ export interface TwintrackConfig {
   database?: { url?: string | (() => string | undefined) };
   /** Spool, embedded database and stage snapshot. Default `.twintrack` beside the config file. */
   dataDir?: string;
+  /** What answered triggers wait in until the store has them. */
+  spool?: SpoolLimits;
   tools?: Record<string, ToolSource>;
   /** What flows ask in their model steps, for example `{ default: openaiModel({ model: "…" }) }`. */
   models?: Record<string, ModelClient>;
@@ -49,6 +52,7 @@ export interface ResolvedConfig {
   baseDir: string;
   dataDir: string;
   databaseUrl: string | undefined;
+  spool: SpoolLimits;
   tools: Record<string, ToolSource>;
   models: Record<string, ModelClient>;
   privacy: PrivacyConfig;
@@ -68,6 +72,13 @@ const configSchema = z.strictObject({
   file: z.string().optional(),
   database: z.strictObject({ url: z.union([z.string(), anyFunction]).optional() }).optional(),
   dataDir: z.string().optional(),
+  spool: z
+    .strictObject({
+      maxMib: z.number().positive().optional(),
+      maxAgeHours: z.number().positive().optional(),
+      fsync: z.enum(["never", "interval", "each"]).optional(),
+    })
+    .optional(),
   tools: z
     .record(z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"), toolSourceShape)
     .optional(),
@@ -105,6 +116,7 @@ export function resolveConfig(
     baseDir,
     dataDir: resolve(baseDir, env.TWINTRACK_DATA_DIR ?? config.dataDir ?? ".twintrack"),
     databaseUrl: databaseUrl(config, env),
+    spool: config.spool ?? {},
     tools: config.tools ?? {},
     models: config.models ?? {},
     privacy: config.privacy ?? {},

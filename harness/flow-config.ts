@@ -32,6 +32,8 @@ export interface FlowConfig {
     sample?: number;
     /** Limit of the compared side. Default 30,000. */
     timeoutMs?: number;
+    /** Trials that may wait to be judged; the newest beyond it are counted, not compared. Default 10,000. */
+    maxOpen?: number;
     /** A read that the other side did not make: refused (`recorded`, the default) or run (`live`). */
     reads?: "recorded" | "live";
     /**
@@ -71,6 +73,7 @@ export const flowShape = z.strictObject({
     .strictObject({
       sample: share,
       timeoutMs: z.number().positive().optional(),
+      maxOpen: z.int().positive().optional(),
       reads: z.enum(["recorded", "live"]).optional(),
       models: z.enum(["recorded", "live"]).optional(),
       modelCallsPerDay: z.int().nonnegative().optional(),

@@ -62,17 +62,44 @@ export function trialIdOf(header: Pick<FrameHeader, "epoch" | "seq">): string {
   return `${header.epoch}.${header.seq}`;
 }
 
+/** Triggers that nobody will ever compare or look at are only counted. */
+const COUNTED_ONLY: ReadonlySet<string | undefined> = new Set(["stage", "shed"]);
+
+export function keepsPayload({ notRun }: Pick<FrameHeader, "notRun">): boolean {
+  return !COUNTED_ONLY.has(notRun);
+}
+
+const NOTHING = new Uint8Array();
+
 export function encodeFrame(header: FrameHeader, payload: FramePayload, vault: Vault): Buffer {
-  const head = Buffer.from(`${JSON.stringify(header)}\n`);
+  if (!keepsPayload(header)) return framed(header, NOTHING);
   const place = runPlace(trialIdOf(header), header.authoritative);
-  const sealed = vault.seal(Buffer.from(JSON.stringify(payload)), place);
-  const length = head.length + sealed.length;
+  return framed(header, vault.seal(Buffer.from(JSON.stringify(payload)), place));
+}
+
+function framed(header: FrameHeader | { gap: Gap }, payload: Uint8Array): Buffer {
+  const head = Buffer.from(`${JSON.stringify(header)}\n`);
+  const length = head.length + payload.length;
   const frame = Buffer.allocUnsafe(PREFIX_BYTES + length);
   head.copy(frame, PREFIX_BYTES);
-  frame.set(sealed, PREFIX_BYTES + head.length);
+  frame.set(payload, PREFIX_BYTES + head.length);
   frame.writeUInt32BE(length, 0);
   frame.writeUInt32BE(crc32(frame.subarray(PREFIX_BYTES)), 4);
   return frame;
+}
+
+/** Numbers whose frames will never come, with the cause. */
+export interface Gap {
+  /** Who gave the numbers: this process, or a tracer. */
+  epoch: string;
+  fromSeq: number;
+  toSeq: number;
+  cause: string;
+}
+
+/** A gap among the frames, so that it outlives the process that made it. */
+export function encodeGap(gap: Gap): Buffer {
+  return framed({ gap }, NOTHING);
 }
 
 /** @param payload as the vault opened it */
@@ -82,6 +109,7 @@ export function decodePayload(payload: Uint8Array): FramePayload {
 
 export interface DecodedFrames {
   frames: Frame[];
+  gaps: Gap[];
   /** Bytes that held whole, sound frames; what follows is torn or not written yet. */
   consumed: number;
 }
@@ -91,22 +119,22 @@ export interface DecodedFrames {
  * one. Zeros, which a loss of power leaves where nothing was written yet, are no frame.
  */
 export function decodeFrames(bytes: Buffer, limit = Number.POSITIVE_INFINITY): DecodedFrames {
-  const frames: Frame[] = [];
-  let offset = 0;
-  while (frames.length < limit && offset + PREFIX_BYTES <= bytes.length) {
-    const length = bytes.readUInt32BE(offset);
-    const end = offset + PREFIX_BYTES + length;
+  const decoded: DecodedFrames = { frames: [], gaps: [], consumed: 0 };
+  while (decoded.frames.length < limit && decoded.consumed + PREFIX_BYTES <= bytes.length) {
+    const length = bytes.readUInt32BE(decoded.consumed);
+    const end = decoded.consumed + PREFIX_BYTES + length;
     if (length === 0 || end > bytes.length) break;
-    const body = bytes.subarray(offset + PREFIX_BYTES, end);
-    if (crc32(body) !== bytes.readUInt32BE(offset + 4)) break;
-    frames.push(decodeBody(body));
-    offset = end;
+    const body = bytes.subarray(decoded.consumed + PREFIX_BYTES, end);
+    if (crc32(body) !== bytes.readUInt32BE(decoded.consumed + 4)) break;
+    decodeBody(body, decoded);
+    decoded.consumed = end;
   }
-  return { frames, consumed: offset };
+  return decoded;
 }
 
-function decodeBody(body: Buffer): Frame {
+function decodeBody(body: Buffer, { frames, gaps }: DecodedFrames): void {
   const lineEnd = body.indexOf(LINE_END);
-  const header = JSON.parse(body.toString("utf8", 0, lineEnd)) as FrameHeader;
-  return { header, payload: body.subarray(lineEnd + 1) };
+  const header = JSON.parse(body.toString("utf8", 0, lineEnd)) as FrameHeader | { gap: Gap };
+  if ("gap" in header) gaps.push(header.gap);
+  else frames.push({ header, payload: body.subarray(lineEnd + 1) });
 }

@@ -11,6 +11,7 @@ import type { Outcome } from "../core/outcome.ts";
 import { validate } from "../core/schema.ts";
 import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
 import { type RunWishes, runSide, sideOf } from "./authoritative.ts";
+import type { Backlog } from "./backlog.ts";
 import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
 import { plan } from "./plan.ts";
 import type { Privacy } from "./privacy/privacy.ts";
@@ -51,6 +52,7 @@ export interface LiveOptions {
   sides: Sides;
   stages: StageBook;
   spool: Spool;
+  backlog: Backlog;
   ledger: Ledger;
   privacy: Privacy;
   epoch: string;
@@ -145,7 +147,7 @@ async function answerTrigger(
     authoritative: side,
     status: run.outcome.status,
     durationMs: run.durationMs,
-    ...plan(stages, config, stage, { side, outcome: run.outcome }),
+    ...plan(context, flow, config, { stage: stage.stage, side, outcome: run.outcome }),
   };
   const { outcome, lossy, calls, modelCalls, history } = run;
   const payload: FramePayload = {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../core/error.ts";
+import type { Backlog } from "./backlog.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { privacyOf } from "./privacy/privacy.ts";
 import { openShadowWorker, type ShadowWorker } from "./shadow.ts";
@@ -17,6 +18,7 @@ import { openDatabase } from "./store/open.ts";
 
 const TICK_MS = 100;
 const RECONNECT_MS = 1_000;
+const EXPIRE_EVERY_MS = 60_000;
 /** How long the end may wait for a database that does not answer. */
 const CLOSE_MS = 5_000;
 
@@ -48,6 +50,7 @@ interface LoopParts {
   config: ResolvedConfig;
   stages: StageBook;
   spool: Spool;
+  backlog: Backlog;
   host: ShadowHost;
   judges: boolean;
 }
@@ -72,6 +75,7 @@ export function startLoops(parts: LoopParts): Loops {
     const { db, shipper } = await connected();
     await shipper.ship();
     await parts.stages.refresh(db);
+    await parts.backlog.refresh(db);
     delete problems.database;
   };
   // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
@@ -98,7 +102,10 @@ export function startLoops(parts: LoopParts): Loops {
       problems.shadow = messageOf(error);
     }),
     loop(stop.signal, followSwitch, () => undefined),
-    ...chores.map((chore) => doRegularly(chore, parts, connected, stop.signal)),
+    every(EXPIRE_EVERY_MS, stop.signal, async () => void parts.spool.expire()),
+    ...chores.map(({ everyMs, run }) =>
+      every(everyMs, stop.signal, async () => run((await connected()).db, parts.config)),
+    ),
   ];
   const finish = async () => {
     await Promise.allSettled(loops);
@@ -141,22 +148,15 @@ function inTurn(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-/** Waits first: a process that lives shorter than the chore's interval has no need of it. */
-async function doRegularly(
-  { everyMs, run }: Chore,
-  { config }: LoopParts,
-  connected: () => Promise<Machinery>,
+/** Waits first: a process that lives shorter has no need of it. A failure waits for the next time. */
+async function every(
+  intervalMs: number,
   signal: AbortSignal,
+  work: () => Promise<void>,
 ): Promise<void> {
   while (!signal.aborted) {
-    await pause(everyMs, undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted)
-      await connected()
-        .then(
-          ({ db }) => run(db, config),
-          () => undefined,
-        )
-        .catch(() => undefined);
+    await pause(intervalMs, undefined, { signal }).catch(() => undefined);
+    if (!signal.aborted) await work().catch(() => undefined);
   }
 }
 

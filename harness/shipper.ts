@@ -4,10 +4,11 @@
  */
 import { renameSync, rmSync, statSync } from "node:fs";
 import { isTwintrackError } from "../core/error.ts";
-import { decodeFrames, type Frame, trialIdOf } from "./frame.ts";
+import { decodeFrames, type Frame, type Gap, trialIdOf } from "./frame.ts";
 import { runPlace } from "./privacy/privacy.ts";
 import type { Vault } from "./privacy/vault.ts";
-import { type Gap, readSpool, type Spool, type SpoolFile } from "./spool.ts";
+import type { Spool } from "./spool.ts";
+import { readSpool, type SpoolFile } from "./spool-folder.ts";
 import type { Database } from "./store/database.ts";
 import type { TrialJobs } from "./store/jobs.ts";
 import { ingest, recordGaps } from "./store/trials.ts";
@@ -54,9 +55,10 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
     for (;;) {
       const offset = offsets.get(file.path) ?? 0;
       const bytes = readSpool(file.path, offset, await readSize(file.path, offset));
-      const { frames, consumed } = decodeFrames(bytes, BATCH_FRAMES);
-      if (frames.length === 0) break;
+      const { frames, gaps: told, consumed } = decodeFrames(bytes, BATCH_FRAMES);
+      if (consumed === 0) break;
       shipped += await ingestEach(store, packed(frames, vault));
+      await recordGaps(db, told);
       offsets.set(file.path, offset + consumed);
     }
     if (!file.active) dispose(file.path, offsets);

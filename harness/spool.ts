@@ -14,32 +14,23 @@ import {
   fstatSync,
   ftruncateSync,
   mkdirSync,
-  openSync,
-  readdirSync,
+  openSync as openFile,
   readSync,
   rmSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../core/error.ts";
-import { isAlive } from "./store/lock.ts";
+import { encodeGap, type Gap } from "./frame.ts";
+import { listFiles, liveEpochs, removeFile, type SpoolFile } from "./spool-folder.ts";
+import { type Fsync, openSync } from "./sync.ts";
 
 const ROTATE_BYTES = 8 * 1024 * 1024;
 const MEMORY_BYTES = 64 * 1024 * 1024;
-
-export interface Gap {
-  /** Who gave the numbers: this process, or a tracer. */
-  epoch: string;
-  fromSeq: number;
-  toSeq: number;
-  cause: string;
-}
-
-export interface SpoolFile {
-  path: string;
-  /** Still being written by this process. */
-  active: boolean;
-}
+/** Frames without payload are still written up to this share of the limit. */
+const OVERFLOW = 1.1;
+/** As many numbers may be missing without a word when a process is killed while its spool is full. */
+const WRITE_GAPS_EVERY = 100;
 
 export interface Spool {
   /** Never throws. `epoch` is the frame's, when another process gave it its number. */
@@ -54,6 +45,10 @@ export interface Spool {
   takeMemory(): Buffer[];
   /** Takes the numbers of the frames that were given up. */
   takeGaps(): Gap[];
+  /** There is no more room for payloads: what comes now is only to be counted. */
+  isFull(): boolean;
+  /** Gives up what has waited longer than the limit. Returns how many frames. */
+  expire(now?: number): number;
   /** The last reason why the disk refused a write, while it does. */
   problem(): string | undefined;
   close(): void;
@@ -64,6 +59,21 @@ export interface SpoolOptions {
   epoch: string;
   /** Default 64 MiB. */
   memoryBytes?: number;
+  limits?: SpoolLimits;
+}
+
+/** How much may wait for the store, and how safe it is. */
+export interface SpoolLimits {
+  /** On disk; beyond it new triggers are answered and counted, and not compared. Default 1,024. */
+  maxMib?: number;
+  /** What could not be shipped for so long is given up, and counted. Default 168. */
+  maxAgeHours?: number;
+  /**
+   * What a loss of power may take: everything not written by the system yet (`never`), the last
+   * 100 ms (`interval`, the default), or nothing, for a wait in each answer (`each`). The death of
+   * the process takes nothing in any case.
+   */
+  fsync?: Fsync;
 }
 
 interface ActiveFile {
@@ -78,22 +88,32 @@ interface Problem {
   bytes: number;
 }
 
-export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOptions): Spool {
+export function openSpool({
+  folder,
+  epoch,
+  memoryBytes = MEMORY_BYTES,
+  limits: { maxMib = 1_024, maxAgeHours = 168, fsync } = {},
+}: SpoolOptions): Spool {
+  const maxBytes = maxMib * 1024 * 1024;
+  const sync = openSync(fsync);
   let active: ActiveFile | undefined;
   let files = 0;
   let problem: Problem | undefined;
   let memory: Buffer[] = [];
   let memoryUsed = 0;
   let gaps: Gap[] = [];
+  // On disk when last looked at, and written since.
+  let waitingBytes = 0;
+  let unwritten = 0;
 
   liveEpochs.add(epoch);
   const openActive = (): ActiveFile => {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, `${process.pid}-${epoch}-${String(++files).padStart(6, "0")}.spool`);
-    return { fd: openSync(path, "ax+", 0o600), path, bytes: 0 };
+    return { fd: openFile(path, "ax+", 0o600), path, bytes: 0 };
   };
   const rotate = () => {
-    if (active) closeSync(active.fd);
+    if (active) sync.close(active.fd);
     active = undefined;
   };
   // Somebody removed the file under us: what it holds is reachable through our descriptor alone.
@@ -113,7 +133,15 @@ export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOp
     if (active && active.bytes >= ROTATE_BYTES) rotate();
     active ??= openActive();
     writeWhole(active, frame);
+    sync.wrote(active.fd);
+    waitingBytes += frame.length;
     problem = undefined;
+  };
+  const look = (): SpoolFile[] => {
+    tryTo(rescue);
+    const files = listFiles(folder, epoch, active?.path);
+    waitingBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    return files;
   };
   // Without traffic nothing else would notice that the disk takes writes again.
   const probe = ({ bytes }: Problem) => {
@@ -136,8 +164,19 @@ export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOp
     memory.push(frame);
     memoryUsed += frame.length;
   };
+  // What nobody took yet must not be forgotten with this process.
+  const writeGaps = () => {
+    for (const gap of gaps) writeToDisk(encodeGap(gap));
+    gaps = [];
+  };
+  look();
   return {
     append(frame, seq, frameEpoch = epoch) {
+      if (waitingBytes > maxBytes * OVERFLOW) {
+        noteGap(gaps, { epoch: frameEpoch, fromSeq: seq, toSeq: seq, cause: "spool_full" });
+        if (++unwritten % WRITE_GAPS_EVERY === 0) tryTo(writeGaps);
+        return;
+      }
       try {
         writeToDisk(frame);
       } catch (error) {
@@ -153,9 +192,14 @@ export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOp
     giveUp(ofEpoch, fromSeq, toSeq, cause) {
       noteGap(gaps, { epoch: ofEpoch, fromSeq, toSeq, cause });
     },
-    files() {
-      tryTo(rescue);
-      return listFiles(folder, epoch, active?.path);
+    files: look,
+    isFull: () => waitingBytes > maxBytes,
+    expire(now = Date.now()) {
+      const old = look().filter(({ writtenAt }) => now - writtenAt > maxAgeHours * 3_600_000);
+      const given = old.filter((file) => !file.active).flatMap(removeFile);
+      for (const { epoch: ofEpoch, seq } of given)
+        noteGap(gaps, { epoch: ofEpoch, fromSeq: seq, toSeq: seq, cause: "expired" });
+      return given.length;
     },
     rotate() {
       tryTo(rescue);
@@ -178,6 +222,7 @@ export function openSpool({ folder, epoch, memoryBytes = MEMORY_BYTES }: SpoolOp
     },
     close() {
       tryTo(rescue);
+      tryTo(writeGaps);
       tryTo(rotate);
       liveEpochs.delete(epoch);
     },
@@ -213,41 +258,6 @@ function noteGap(gaps: Gap[], gap: Gap & { epoch: string }): void {
     last?.epoch === gap.epoch && last.toSeq === gap.fromSeq - 1 && last.cause === gap.cause;
   if (last && goesOn) last.toSeq = gap.toSeq;
   else gaps.push(gap);
-}
-
-function listFiles(folder: string, epoch: string, activePath: string | undefined): SpoolFile[] {
-  const names = tryTo(() => readdirSync(folder).filter((name) => name.endsWith(".spool"))) ?? [];
-  return names
-    .filter((name) => isOurs(name, epoch))
-    .sort()
-    .map((name) => join(folder, name))
-    .map((path) => ({ path, active: path === activePath }))
-    .sort((a, b) => Number(a.active) - Number(b.active));
-}
-
-/** Ours, or of a process that is dead. In a container a predecessor had our own pid, but another epoch. */
-function isOurs(name: string, epoch: string): boolean {
-  const pid = Number.parseInt(name, 10);
-  if (pid === process.pid) return name.includes(epoch) || !liveEpochs.has(epochOf(name));
-  return !isAlive(pid);
-}
-
-/** Epochs of this process: several spools may be open in one. */
-const liveEpochs = new Set<string>();
-
-function epochOf(name: string): string {
-  return name.slice(name.indexOf("-") + 1, name.lastIndexOf("-"));
-}
-
-/** Up to `maxBytes` of a spool file from `offset`. */
-export function readSpool(path: string, offset: number, maxBytes: number): Buffer {
-  const fd = openSync(path, "r");
-  try {
-    const bytes = Buffer.allocUnsafe(maxBytes);
-    return bytes.subarray(0, readSync(fd, bytes, 0, maxBytes, offset));
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function tryTo<T>(work: () => T): T | undefined {

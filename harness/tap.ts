@@ -11,11 +11,10 @@ import type { Schema } from "../core/schema.ts";
 import { MAX_TAPPED_RUNS, type TapBatch, type TappedRun } from "../core/tap.ts";
 import type { FlowConfig } from "./config.ts";
 import { encodeFrame, type FrameHeader, type FramePayload } from "./frame.ts";
-import { plan } from "./plan.ts";
+import { type Outlook, plan } from "./plan.ts";
 import type { Privacy } from "./privacy/privacy.ts";
 import { inputSchema, type Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
-import type { StageBook } from "./stage.ts";
 
 /** Triggers remembered, so that two tracers around one chain do not make two trials of it. */
 const REMEMBERED_TRIGGERS = 10_000;
@@ -35,14 +34,13 @@ export interface Tap {
   counts(): { tapped: number };
 }
 
-export interface TapOptions {
+export interface TapOptions extends Outlook {
   sides: Sides;
-  stages: StageBook;
   spool: Spool;
   privacy: Privacy;
 }
 
-export function openTap({ sides, stages, spool, privacy }: TapOptions): Tap {
+export function openTap({ sides, spool, privacy, ...outlook }: TapOptions): Tap {
   const counts = { tapped: 0 };
   const tellers = new Map<string, string>();
   /** False when another tracer, or another run of this one, has told this trigger. */
@@ -66,7 +64,7 @@ export function openTap({ sides, stages, spool, privacy }: TapOptions): Tap {
       for (const run of fresh) {
         const fitted = await fitting(schema, run.input);
         const triggerId = privacy.mask.text(run.triggerId);
-        const told = { flow, epoch, run, triggerId, config, stages };
+        const told = { flow, epoch, run, triggerId, config, outlook };
         const header = headerOf({ ...told, fits: fitted !== undefined });
         const payload = payloadOf(run, fitted ?? run.input);
         if (triggerId !== run.triggerId) payload.triggerId = run.triggerId;
@@ -187,14 +185,14 @@ interface Told {
   /** Masked. */
   triggerId: string;
   config: FlowConfig;
-  stages: StageBook;
+  outlook: Outlook;
   /** The candidate can be given this input. */
   fits: boolean;
 }
 
-function headerOf({ flow, epoch, run, triggerId, config, stages, fits }: Told): FrameHeader {
-  const stage = stages.of(flow);
-  const planned = plan(stages, config, stage, { side: "legacy", outcome: run.outcome });
+function headerOf({ flow, epoch, run, triggerId, config, outlook, fits }: Told): FrameHeader {
+  const { stage } = outlook.stages.of(flow);
+  const planned = plan(outlook, flow, config, { stage, side: "legacy", outcome: run.outcome });
   return {
     epoch,
     seq: run.seq,
@@ -202,7 +200,7 @@ function headerOf({ flow, epoch, run, triggerId, config, stages, fits }: Told): 
     triggerId,
     source: "tap",
     receivedAt: run.receivedAt,
-    stage: stage.stage,
+    stage,
     authoritative: "legacy",
     status: run.outcome.status,
     durationMs: run.durationMs,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Side } from "../core/trigger.ts";
+import { openBacklog } from "./backlog.ts";
 import { type ResolvedConfig, resolveConfig, type TwintrackConfig } from "./config.ts";
 import { openLedger } from "./ledger.ts";
 import { type Answer, type Live, openLive, type RunRequest } from "./live.ts";
@@ -61,15 +62,17 @@ export function openHarness(
   const stages = openStageBook(config);
   const privacy = privacyOf(config);
   privacy.prepare();
-  const spool = openSpool({ folder: join(config.dataDir, "spool"), epoch });
+  const folder = join(config.dataDir, "spool");
+  const spool = openSpool({ folder, epoch, limits: config.spool });
+  const backlog = openBacklog(config, spool);
   const ledger = openLedger(config.dataDir, epoch, privacy.vault);
-  const live = openLive({ sides, stages, spool, epoch, ledger, privacy });
-  const tap = openTap({ sides, stages, spool, privacy });
+  const live = openLive({ sides, stages, spool, backlog, epoch, ledger, privacy });
+  const tap = openTap({ sides, stages, spool, backlog, privacy });
   const host =
     config.file === undefined
       ? inProcessHost(config)
       : childHost({ configFile: config.file, dataDir: config.dataDir });
-  const loops = startLoops({ config, stages, spool, host, judges });
+  const loops = startLoops({ config, stages, spool, backlog, host, judges });
   return {
     config,
     sides,

@@ -3,8 +3,7 @@
  * a trial is judged by the first who settles it.
  */
 import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
-import { type Frame, trialIdOf } from "../frame.ts";
-import type { Gap } from "../spool.ts";
+import { type Frame, type Gap, keepsPayload, trialIdOf } from "../frame.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import type { TrialJobs } from "./jobs.ts";
 
@@ -32,7 +31,7 @@ export function ingest(
   return db.transaction(async (query) => {
     const inserted = new Set(await insertTrials(query, frames));
     const fresh = frames.filter(({ header }) => inserted.has(trialIdOf(header)));
-    const kept = fresh.filter(({ header }) => header.notRun !== "stage");
+    const kept = fresh.filter(({ header }) => keepsPayload(header));
     if (kept.length > 0) await insertAuthoritativeRuns(query, kept);
     const open = fresh.filter(({ header }) => header.notRun === undefined);
     await jobs.add(

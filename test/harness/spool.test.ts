@@ -3,7 +3,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
+  closeSync,
   mkdtempSync,
+  openSync as openFile,
   readdirSync,
   readFileSync,
   rmSync,
@@ -21,7 +23,9 @@ import {
   type FrameHeader,
   type FramePayload,
 } from "../../harness/frame.ts";
-import { openSpool, readSpool, type Spool } from "../../harness/spool.ts";
+import { openSpool, type Spool, type SpoolLimits } from "../../harness/spool.ts";
+import { readSpool } from "../../harness/spool-folder.ts";
+import { openSync } from "../../harness/sync.ts";
 import { PRIVACY } from "../app/privacy.ts";
 
 const payload: FramePayload = {
@@ -91,11 +95,13 @@ describe("the spool", () => {
     where: string,
     epoch: string = crypto.randomUUID(),
     memoryBytes?: number,
+    limits: SpoolLimits = {},
   ): Spool => {
     const spool = openSpool({
       folder: where,
       epoch,
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      limits,
     });
     open.push(spool);
     return spool;
@@ -125,6 +131,66 @@ describe("the spool", () => {
     expect(written(spool)).toEqual([1]);
     expect(file?.active).toBe(true);
     expect(statSync(file?.path ?? "").mode & 0o077).toBe(0);
+  });
+
+  test("says when it is full, takes little more then, and accounts for what it does not take", () => {
+    const roomFor = (frames: number) => (frames * frame(1).length) / 1024 / 1024;
+    const spool = spoolIn(folder, "e", undefined, { maxMib: roomFor(10.5) });
+    for (let seq = 1; seq <= 10; seq++) spool.append(frame(seq), seq);
+    expect(spool.isFull()).toBe(false);
+    for (let seq = 11; seq <= 20; seq++) spool.append(frame(seq), seq);
+    expect(spool.isFull()).toBe(true);
+    const kept = written(spool);
+    const [gap] = spool.takeGaps();
+    expect(gap).toEqual({ epoch: "e", fromSeq: kept.length + 1, toSeq: 20, cause: "spool_full" });
+    // What was shipped makes room.
+    spool.rotate();
+    for (const { path } of spool.files()) rmSync(path);
+    spool.files();
+    expect(spool.isFull()).toBe(false);
+  });
+
+  test("remembers what it did not take when the process ends before anybody asked", () => {
+    const spool = spoolIn(folder, "e", undefined, { maxMib: frame(1).length / 1024 / 1024 });
+    for (let seq = 1; seq <= 20; seq++) spool.append(frame(seq), seq);
+    spool.close();
+    const bytes = readdirSync(folder).map((name) => readFileSync(join(folder, name)));
+    const { frames, gaps } = decodeFrames(Buffer.concat(bytes));
+    expect(gaps).toEqual([
+      { epoch: "e", fromSeq: frames.length + 1, toSeq: 20, cause: "spool_full" },
+    ]);
+  });
+
+  test("gives up what waited too long, number by number, and nothing younger", () => {
+    const spool = spoolIn(folder, "e", undefined, { maxAgeHours: 1 });
+    for (const seq of [1, 2]) spool.append(frame(seq), seq);
+    spool.rotate();
+    spool.append(frame(3), 3);
+    expect(spool.expire(Date.now() + 3_500_000)).toBe(0);
+    expect(spool.expire(Date.now() + 3_700_000)).toBe(2);
+    expect(spool.takeGaps()).toEqual([{ epoch: "e", fromSeq: 1, toSeq: 2, cause: "expired" }]);
+    expect(written(spool)).toEqual([3]);
+  });
+
+  test.each(["never", "interval", "each"] as const)("with fsync %s holds every frame", (fsync) => {
+    const spool = spoolIn(folder, "e", undefined, { fsync });
+    for (const seq of [1, 2, 3]) spool.append(frame(seq), seq);
+    spool.rotate();
+    spool.append(frame(4), 4);
+    expect(written(spool)).toEqual([1, 2, 3, 4]);
+  });
+
+  test("forces each frame to the disk before the answer when asked to, and never otherwise", () => {
+    const [reading, writing] = [join(folder, "pipe"), "r+"] as const;
+    spawnSync("mkfifo", [reading]);
+    const pipe = openFile(reading, writing);
+    try {
+      // A pipe cannot be synced: who tries is told so.
+      expect(() => openSync("each").wrote(pipe)).toThrow(/EINVAL|EROFS/);
+      expect(() => openSync("never").wrote(pipe)).not.toThrow();
+    } finally {
+      closeSync(pipe);
+    }
   });
 
   test("keeps frames in memory when its folder cannot be made, and says why", () => {

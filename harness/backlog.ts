@@ -1,0 +1,27 @@
+/** How many answered triggers wait to be judged, and whether more may. */
+import type { ResolvedConfig } from "./config.ts";
+import type { Spool } from "./spool.ts";
+import type { Database } from "./store/database.ts";
+
+const DEFAULT_MAX_OPEN = 10_000;
+
+export interface Backlog {
+  /** True when a further trial of this flow would wait longer than it is worth. */
+  isFull(flow: string): boolean;
+  /** Counts the open trials again. */
+  refresh(db: Database): Promise<void>;
+}
+
+export function openBacklog(config: ResolvedConfig, spool: Spool): Backlog {
+  let open = new Map<string, number>();
+  const limitOf = (flow: string) => config.flows[flow]?.shadow?.maxOpen ?? DEFAULT_MAX_OPEN;
+  return {
+    isFull: (flow) => spool.isFull() || (open.get(flow) ?? 0) >= limitOf(flow),
+    async refresh(db) {
+      const rows = await db.query<{ flow: string; count: number }>(
+        "select flow, count(*)::integer as count from twintrack.trials where verdict is null group by flow",
+      );
+      open = new Map(rows.map(({ flow, count }) => [flow, count]));
+    },
+  };
+}
