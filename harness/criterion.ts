@@ -1,4 +1,9 @@
 /** The criteria of the gate, one function each: evidence and policy in, one reason out. */
+import type { Coverage } from "./coverage.ts";
+import type { DropGroup } from "./drop.ts";
+import type { Pairs } from "./paired.ts";
+import type { CostPairs, P95Bounds } from "./ratio.ts";
+
 /** What was seen of one flow since its trials count. A field nobody measured is left out. */
 export interface Evidence {
   /** Judged trials: every verdict except `not_run` and `incomparable`. */
@@ -22,11 +27,14 @@ export interface Evidence {
   notRun?: number;
   /** Days between the first and the last trial. */
   days?: number;
-  /** Trials of legacy against itself. */
-  noise?: { trials: number; mismatches: number };
-  latencyMs?: { legacyP95: number; candidateP95: number };
+  /** Trials of legacy against itself; `pairs` holds it beside the candidate's on the same trials. */
+  noise?: { trials: number; mismatches: number; pairs?: Pairs };
+  latencyMs?: { legacyP95: number; candidateP95: number; bounds?: P95Bounds };
   /** Of the same triggers on both sides. */
-  costUsd?: { legacy: number; candidate: number };
+  costUsd?: { legacy: number; candidate: number; pairs?: CostPairs };
+  /** Who was not compared: per group of triggers, how many were not and how many were. */
+  drops?: DropGroup[];
+  coverage?: Coverage;
 }
 
 /** Limits that people set; see `DEFAULT_POLICY` in gate.ts for what holds without them. */
@@ -42,10 +50,13 @@ export interface Policy {
   maxNotRunRate?: number;
   /** How much more often candidate may differ from legacy than legacy differs from itself. */
   noiseMargin?: number;
+  /** Share of what the input schema and the flow's graph name that the trials must have seen. */
+  minCoverage?: number;
 }
 
-export type CompletePolicy = Required<Omit<Policy, "noiseMargin" | "costRatio">> &
-  Pick<Policy, "noiseMargin" | "costRatio">;
+type Silent = "noiseMargin" | "costRatio" | "minCoverage";
+
+export type CompletePolicy = Required<Omit<Policy, Silent>> & Pick<Policy, Silent>;
 
 export interface Reason {
   criterion: string;
@@ -123,51 +134,6 @@ function none(
   };
 }
 
-/** Of fewer trials the 95th percentile is the slowest one: it says nothing. */
-const MIN_P95_TRIALS = 20;
-
-export const p95Ratio: Criterion = (evidence, { p95Ratio: limit }) => {
-  const { legacyP95, candidateP95 } = evidence.latencyMs ?? {};
-  const criterion = "p95_ratio";
-  // A p95 of 0 ms is a clock that was not read.
-  if (!legacyP95 || !candidateP95) return missing(criterion, limit, "latencyMs");
-  const detail = `p95 ${round(candidateP95)} ms against ${round(legacyP95)} ms`;
-  const { trials = 0 } = evidence;
-  if (trials < MIN_P95_TRIALS) {
-    const observed = candidateP95 / legacyP95;
-    const why = `${detail}; a p95 needs ${MIN_P95_TRIALS} trials`;
-    return { criterion, observed, limit, n: trials, status: "undecided", detail: why };
-  }
-  return ratioReason(criterion, candidateP95 / legacyP95, limit, evidence, detail);
-};
-
-const DEFAULT_COST_RATIO = 1.2;
-
-export const costRatio: Criterion = (evidence, policy) => {
-  if (evidence.costUsd === undefined && policy.costRatio === undefined) return undefined;
-  const limit = policy.costRatio ?? DEFAULT_COST_RATIO;
-  const { legacy, candidate } = evidence.costUsd ?? {};
-  const criterion = "cost_ratio";
-  if (legacy === undefined || candidate === undefined) return missing(criterion, limit, "costUsd");
-  if (candidate === 0) {
-    return ratioReason(criterion, 0, limit, evidence, "candidate costs nothing");
-  }
-  const detail = `${money(candidate)} against ${money(legacy)}`;
-  if (legacy > 0) return ratioReason(criterion, candidate / legacy, limit, evidence, detail);
-  return { criterion, observed: null, limit, n: evidence.trials ?? null, status: "fail", detail };
-};
-
-function ratioReason(
-  criterion: string,
-  observed: number,
-  limit: number,
-  evidence: Evidence,
-  detail: string,
-): Reason {
-  const n = evidence.trials ?? null;
-  return { criterion, observed, limit, n, status: observed <= limit ? "pass" : "fail", detail };
-}
-
 /** Triggers that were dropped may be the difficult ones, so a clean rest proves little. */
 export const notRunRate: Criterion = (
   { answered, notRun, trials = 0 },
@@ -196,10 +162,6 @@ export const notRunRate: Criterion = (
   return { criterion, observed, limit, n, status: observed <= limit ? "pass" : "fail", detail };
 };
 
-function round(value: number): number {
+export function round(value: number): number {
   return Number(value.toPrecision(3));
-}
-
-function money(usd: number): string {
-  return `${Number(usd.toPrecision(3))} USD`;
 }

@@ -4,7 +4,8 @@ import type { Flow } from "../core/flow.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Stage } from "../core/trigger.ts";
-import type { Policy } from "./gate.ts";
+import { type GateConfig, gateShape } from "./automation.ts";
+import { type LadderStep, ladderShape } from "./ladder.ts";
 import { anyFunction, anyObject, type LegacySource } from "./source.ts";
 
 /**
@@ -49,7 +50,9 @@ export interface FlowConfig {
     sample?: number;
   };
   compare?: { rules?: readonly unknown[] };
-  gate?: Policy;
+  gate?: GateConfig;
+  /** The shares of triggers that the candidate gets one after the other, and how long each is held. */
+  ladder?: readonly LadderStep[];
   /** Triggers with equal keys get the same side in a canary. Default: the trigger id. */
   canaryKey?: (input: JsonValue) => string;
 }
@@ -81,6 +84,7 @@ export const flowShape = z.strictObject({
     .optional(),
   noise: z.strictObject({ sample: share }).optional(),
   compare: z.strictObject({ rules: z.array(z.unknown()).optional() }).optional(),
-  gate: z.record(z.string(), z.number()).optional(),
+  gate: gateShape.optional(),
+  ladder: ladderShape.optional(),
   canaryKey: anyFunction.optional(),
 });

@@ -73,37 +73,92 @@ function repeated(evidence: Evidence, triggers: number): Evidence {
 
 function spotless(evidence: Evidence, triggers: number): Evidence {
   const { trials = 0, notRun = 0, answered = 0, mismatches = 0 } = evidence;
-  const { candidateErrors = 0, bothFailed = 0, ignored = 0 } = evidence;
+  const { candidateErrors = 0, bothFailed = 0, ignored = 0, coverage } = evidence;
   const events = { mismatches, candidateErrors, bothFailed, ignored, notRun };
   return {
     ...grown(evidence, triggers),
     ...events,
+    // What the next triggers will bring nobody knows; in the best case all that is missing.
+    ...(coverage &&
+      triggers > 0 && { coverage: { ...coverage, seen: coverage.total, unseen: [] } }),
     // Those that are open now will be judged, too.
     trials: Math.max(trials, answered - notRun) + triggers,
   };
 }
 
 function grown(evidence: Evidence, triggers: number): Evidence {
-  const { answered = 0, days = 0, noise, latencyMs = UNMEASURED } = evidence;
+  const { answered = 0, days = 0, noise, latencyMs = UNMEASURED, costUsd } = evidence;
   const more = daysFor(evidence, triggers);
   const factor = answered > 0 ? (answered + triggers) / answered : 1;
   return {
     ...evidence,
     answered: answered + triggers,
-    latencyMs,
+    latencyMs: narrowed(latencyMs, factor),
     // Without a pace, days pass as they are needed.
     days: more === null && triggers > 0 ? ANY_DAYS : days + (more ?? 0),
-    ...(noise && {
-      noise: {
-        trials: Math.floor(noise.trials * factor),
-        mismatches: Math.floor(noise.mismatches * factor),
+    ...(noise && { noise: grownNoise(noise, factor) }),
+    ...(costUsd && { costUsd: grownCost(costUsd, factor) }),
+  };
+}
+
+/** The range of a p95 narrows with the root of n; one that nothing bounds yet will be bounded. */
+function narrowed(latency: NonNullable<Evidence["latencyMs"]>, factor: number) {
+  const { legacyP95, candidateP95, bounds } = latency;
+  if (!bounds) return latency;
+  const closer = (bound: number | null, point: number) =>
+    bound === null
+      ? factor < UNBOUNDED_FACTOR
+        ? null
+        : point
+      : point * (bound / point) ** (1 / Math.sqrt(factor));
+  return {
+    legacyP95,
+    candidateP95,
+    bounds: {
+      legacyLeast: closer(bounds.legacyLeast, legacyP95),
+      legacyMost: closer(bounds.legacyMost, legacyP95),
+      candidateLeast: closer(bounds.candidateLeast, candidateP95),
+      candidateMost: closer(bounds.candidateMost, candidateP95),
+    },
+  };
+}
+
+/** By so much a sample that bounds nothing has to grow; a rough number for a rough guess. */
+const UNBOUNDED_FACTOR = 2;
+
+function grownNoise({ trials, mismatches, pairs }: NonNullable<Evidence["noise"]>, factor: number) {
+  const times = (count: number) => Math.floor(count * factor);
+  return {
+    trials: times(trials),
+    mismatches: times(mismatches),
+    ...(pairs && {
+      pairs: {
+        onlyCandidate: times(pairs.onlyCandidate),
+        onlyNoise: times(pairs.onlyNoise),
+        both: times(pairs.both),
+        neither: times(pairs.neither),
+      },
+    }),
+  };
+}
+
+function grownCost({ legacy, candidate, pairs }: NonNullable<Evidence["costUsd"]>, factor: number) {
+  return {
+    legacy: legacy * factor,
+    candidate: candidate * factor,
+    ...(pairs && {
+      pairs: {
+        n: Math.floor(pairs.n * factor),
+        legacySquares: pairs.legacySquares * factor,
+        candidateSquares: pairs.candidateSquares * factor,
+        products: pairs.products * factor,
       },
     }),
   };
 }
 
 /** What nobody has measured yet is taken to be no obstacle. */
-const UNMEASURED = { legacyP95: 1, candidateP95: 1 };
+const UNMEASURED: NonNullable<Evidence["latencyMs"]> = { legacyP95: 1, candidateP95: 1 };
 const ANY_DAYS = 1_000_000;
 
 /** In words, for people. */

@@ -5,9 +5,12 @@
  * undecided, one failed criterion closes the gate, and only all of them together open it.
  */
 import { TwintrackError } from "../core/error.ts";
+import { inputCoverage } from "./coverage.ts";
 import type { Criterion, Evidence, Policy, Reason } from "./criterion.ts";
 import * as criteria from "./criterion.ts";
+import { dropBias } from "./drop.ts";
 import * as rates from "./rate.ts";
+import * as ratios from "./ratio.ts";
 
 export type { Evidence, Policy, Reason } from "./criterion.ts";
 
@@ -17,8 +20,9 @@ export interface GateResult {
 }
 
 /**
- * What holds where a policy is silent. `noiseMargin` has no default: noise is then only shown. Nor
- * has `costRatio`: costs that nobody reports are asked for only when the policy names a limit.
+ * What holds where a policy is silent. `noiseMargin` and `minCoverage` have no default: noise and
+ * coverage are then only shown. Nor has `costRatio`: costs that nobody reports are asked for only when
+ * the policy names a limit.
  */
 const DEFAULT_POLICY = {
   minTrials: 300,
@@ -42,15 +46,17 @@ const CRITERIA: readonly Criterion[] = [
   criteria.effectDifferences,
   criteria.contractViolations,
   criteria.openBugs,
-  criteria.p95Ratio,
-  criteria.costRatio,
+  ratios.p95Ratio,
+  ratios.costRatio,
   criteria.notRunRate,
+  dropBias,
+  inputCoverage,
 ];
 
-/** @throws {TwintrackError} `USAGE` for a field that is not a number where one is needed. */
+/** @throws {TwintrackError} `USAGE` naming a field that is unknown or of the wrong kind. */
 export function evaluateGate(evidence: Evidence, policy: Policy = {}): GateResult {
-  checkNumbers("evidence", evidence, EVIDENCE_FIELDS);
-  checkNumbers("policy", policy, POLICY_FIELDS);
+  checkFields("evidence", evidence, EVIDENCE_FIELDS);
+  checkFields("policy", policy, POLICY_FIELDS);
   const given = Object.entries(policy).filter(([, value]) => value !== undefined);
   const complete = { ...DEFAULT_POLICY, ...Object.fromEntries(given) };
   if (!(complete.confidence > 0.5 && complete.confidence < 1)) {
@@ -68,7 +74,8 @@ function decide(reasons: readonly Reason[]): GateResult["decision"] {
   return reasons.every((reason) => reason.status === "pass") ? "open" : "undecided";
 }
 
-type Fields = { readonly [field: string]: "count" | "amount" | Fields };
+type Kind = "count" | "amount" | "text" | "texts" | Fields | readonly [Fields];
+type Fields = { readonly [field: string]: Kind };
 
 const EVIDENCE_FIELDS: Fields = {
   trials: "count",
@@ -82,9 +89,33 @@ const EVIDENCE_FIELDS: Fields = {
   answered: "count",
   notRun: "count",
   days: "amount",
-  noise: { trials: "count", mismatches: "count" },
-  latencyMs: { legacyP95: "amount", candidateP95: "amount" },
-  costUsd: { legacy: "amount", candidate: "amount" },
+  noise: {
+    trials: "count",
+    mismatches: "count",
+    pairs: { onlyCandidate: "count", onlyNoise: "count", both: "count", neither: "count" },
+  },
+  latencyMs: {
+    legacyP95: "amount",
+    candidateP95: "amount",
+    bounds: {
+      legacyLeast: "amount",
+      legacyMost: "amount",
+      candidateLeast: "amount",
+      candidateMost: "amount",
+    },
+  },
+  costUsd: {
+    legacy: "amount",
+    candidate: "amount",
+    pairs: {
+      n: "count",
+      legacySquares: "amount",
+      candidateSquares: "amount",
+      products: "amount",
+    },
+  },
+  drops: [{ feature: "text", group: "text", notRun: "count", compared: "count" }],
+  coverage: { seen: "count", total: "count", unseen: "texts" },
 };
 
 const POLICY_FIELDS: Fields = {
@@ -97,10 +128,11 @@ const POLICY_FIELDS: Fields = {
   costRatio: "amount",
   maxNotRunRate: "amount",
   noiseMargin: "amount",
+  minCoverage: "amount",
 };
 
 /** Absent fields pass here and leave their criterion undecided; wrong and unknown ones do not. */
-function checkNumbers(where: string, given: unknown, fields: Fields): void {
+function checkFields(where: string, given: unknown, fields: Fields): void {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new TwintrackError("USAGE", `${where} is an object, not ${JSON.stringify(given)}`);
   }
@@ -113,9 +145,34 @@ function checkNumbers(where: string, given: unknown, fields: Fields): void {
       });
     }
     if (value === undefined || value === null) continue;
-    if (typeof expected === "object") checkNumbers(name, value, expected);
-    else checkNumber(name, value, expected);
+    checkValue(name, value, expected);
   }
+}
+
+function checkValue(name: string, value: unknown, expected: Kind): void {
+  if (expected === "count" || expected === "amount") checkNumber(name, value, expected);
+  else if (expected === "text") checkText(name, value);
+  else if (expected === "texts") listOf(name, value, (one, place) => checkText(place, one));
+  else if (isRow(expected))
+    listOf(name, value, (one, place) => checkFields(place, one, expected[0]));
+  else checkFields(name, value, expected);
+}
+
+function isRow(kind: Fields | readonly [Fields]): kind is readonly [Fields] {
+  return Array.isArray(kind);
+}
+
+function listOf(name: string, value: unknown, check: (one: unknown, place: string) => void): void {
+  if (!Array.isArray(value))
+    throw new TwintrackError("USAGE", `${name} is a list, not ${typeof value}`);
+  value.forEach((one, index) => {
+    check(one, `${name}[${index}]`);
+  });
+}
+
+function checkText(name: string, value: unknown): void {
+  if (typeof value === "string") return;
+  throw new TwintrackError("USAGE", `${name} is a text, not ${JSON.stringify(value)}`);
 }
 
 function checkNumber(name: string, value: unknown, expected: "count" | "amount"): void {

@@ -12,6 +12,7 @@ import type { ShadowHost } from "./shadow-host.ts";
 import { openShipper, type Shipper } from "./shipper.ts";
 import type { Spool } from "./spool.ts";
 import type { StageBook } from "./stage.ts";
+import { stageWatch } from "./stage-watch.ts";
 import type { Database } from "./store/database.ts";
 import { openJobs, type TrialJobs } from "./store/jobs.ts";
 import { openDatabase } from "./store/open.ts";
@@ -28,7 +29,7 @@ export interface Chore {
   run(db: Database, config: ResolvedConfig): Promise<void>;
 }
 
-const chores: readonly Chore[] = [];
+const chores: readonly Chore[] = [stageWatch];
 
 interface Machinery {
   db: Database;

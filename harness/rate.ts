@@ -7,6 +7,7 @@ import {
   missing,
   type Reason,
 } from "./criterion.ts";
+import { type Pairs, pairedLowerBound, pairedTrials, pairedUpperBound } from "./paired.ts";
 import { anytimeLowerBound, anytimeUpperBound, upperBound } from "./statistics.ts";
 
 export const mismatchRate: Criterion = (evidence, policy) => {
@@ -88,7 +89,8 @@ function wish(status: string, count: number, n: number, limit: number, confidenc
 /**
  * Non-inferiority: how much more often candidate differs from legacy than legacy from itself.
  *
- * Half of the error chance goes to each side of the subtraction (Bonferroni).
+ * Both comparisons share one legacy run, so where the same trials show both, their pairs are
+ * counted: what differs for the same reason on both sides then costs no trials.
  */
 export const noise: Criterion = (evidence, policy) => {
   const criterion = "noise";
@@ -102,10 +104,41 @@ export const noise: Criterion = (evidence, policy) => {
     const detail = `${measured.mismatches} noise mismatches do not fit into ${n} noise trials`;
     return { criterion, observed: null, limit, n, status: "undecided", detail };
   }
-  return noiseReason(evidence, policy, { trials: n, mismatches: measured.mismatches });
+  const { pairs, mismatches } = measured;
+  if (pairs === undefined) return unpairedReason(evidence, policy, { trials: n, mismatches });
+  if (pairedTrials(pairs) > n) {
+    const detail = `${pairedTrials(pairs)} pairs do not fit into ${n} noise trials`;
+    return { criterion, observed: null, limit, n, status: "undecided", detail };
+  }
+  return pairedReason(pairs, policy);
 };
 
-function noiseReason(
+function pairedReason(pairs: Pairs, { confidence, noiseMargin }: CompletePolicy): Reason {
+  const n = pairedTrials(pairs);
+  const observed = pairedUpperBound(pairs, confidence);
+  const least = pairedLowerBound(pairs, confidence);
+  const detail =
+    `of ${n} trials with a second run of legacy, ${pairs.onlyCandidate} differ only in the candidate, ` +
+    `${pairs.onlyNoise} only in legacy itself; candidate at most ${percent(Math.max(0, observed))} more often`;
+  return marginReason({ observed, least, n, detail }, noiseMargin);
+}
+
+/** Within the margin, surely outside of it, or not known yet; without a margin only shown. */
+function marginReason(
+  { observed, least, n, detail }: { observed: number; least: number; n: number; detail: string },
+  limit: number | undefined,
+): Reason {
+  const reason = { criterion: "noise", observed, n, detail };
+  if (limit === undefined) {
+    return { ...reason, limit: null, status: "pass", detail: `${detail}; no noiseMargin is set` };
+  }
+  if (n === 0) return { ...reason, limit, status: "undecided", detail: "no trials" };
+  const status = observed <= limit ? "pass" : least > limit ? "fail" : "undecided";
+  return { ...reason, limit, status };
+}
+
+/** Of different trials: half of the error chance goes to each side of the subtraction (Bonferroni). */
+function unpairedReason(
   evidence: Evidence,
   policy: CompletePolicy,
   measured: { trials: number; mismatches: number },
@@ -123,19 +156,12 @@ function noiseReason(
   const detail =
     `legacy differs from itself in ${measured.mismatches} of ${n} ` +
     `(${percent(measured.mismatches / n)}); candidate at most ${percent(Math.max(0, observed))} more often`;
-  const reason = { criterion: "noise", observed, n, detail };
   const limit = policy.noiseMargin;
-  if (limit === undefined) {
-    return { ...reason, limit: null, status: "pass", detail: `${detail}; no noiseMargin is set` };
-  }
-  if (compared === 0) return { ...reason, limit, status: "undecided", detail: "no trials" };
-  return {
-    ...reason,
-    limit,
-    status: observed <= limit ? "pass" : least > limit ? "fail" : "undecided",
-  };
+  if (compared === 0 && limit !== undefined)
+    return { criterion: "noise", observed, limit, n, status: "undecided", detail: "no trials" };
+  return marginReason({ observed, least, n, detail }, limit);
 }
 
-function percent(rate: number): string {
+export function percent(rate: number): string {
   return `${Number((rate * 100).toPrecision(3))} %`;
 }

@@ -30,6 +30,8 @@ export interface StageChange {
   gate?: GateResult;
   /** Lets the candidate answer although the gate is not open. Recorded. */
   override?: boolean;
+  /** Nobody asked for it: the configuration allows it. */
+  automatic?: boolean;
 }
 
 /** The live path's copy of all stages. */
@@ -106,9 +108,18 @@ export function changeStage(
       );
     }
     await query(
-      `insert into twintrack.stage_changes (flow, from_stage, to_stage, canary_percent, who, why, evidence)
-       values ($1, $2, $3, $4::double precision, $5, $6, $7::jsonb)`,
-      [change.flow, from.stage, change.to, percent, change.who, change.why, recordOf(change)],
+      `insert into twintrack.stage_changes (flow, from_stage, to_stage, canary_percent, who, why, evidence, automatic)
+       values ($1, $2, $3, $4::double precision, $5, $6, $7::jsonb, $8::boolean)`,
+      [
+        change.flow,
+        from.stage,
+        change.to,
+        percent,
+        change.who,
+        change.why,
+        recordOf(change),
+        change.automatic === true,
+      ],
     );
     return { stage: change.to, canaryPercent: percent, version: row.version };
   });

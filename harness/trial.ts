@@ -23,6 +23,7 @@ import { dailyBudget, isolatedModels } from "./model/isolation.ts";
 import { withinBounds } from "./oversize.ts";
 import { type Privacy, runPlace, tracePlace } from "./privacy/privacy.ts";
 import { protectJudgement, protectTrial } from "./privacy/protect.ts";
+import { flowHashOf, seenIn } from "./seen.ts";
 import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { RunSide, StoredTrial } from "./store/stored-trials.ts";
@@ -70,10 +71,10 @@ export async function judgeTrial(
     trial.noiseWanted && trial.authoritative === "legacy"
       ? await runLegacy(bench, payload.input, answered)
       : undefined;
-  return protectTrial(
-    withinBounds(judged(bench, trial, other, answered, compared, noise)),
-    privacy,
-  );
+  const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
+  const seen = await seenIn(sides, trial.flow, payload.input, { legacy, candidate });
+  const result = { ...judged(bench, trial, other, answered, compared, noise), ...seen };
+  return protectTrial(withinBounds(result), privacy);
 }
 
 type Trace = Partial<Record<RunSide, ToolCall[]>>;
@@ -239,7 +240,7 @@ function judged(
   return {
     id: trial.id,
     ...judgeRuns(bench, { legacy, candidate, noise }),
-    flowHash: compared.flowHash ?? null,
+    flowHash: compared.flowHash ?? flowHashOf(answered.history),
     contractViolations: violationsOf(bench, candidate.calls),
     runs: [storedRun(other, compared), ...(noise ? [storedRun("noise", noise)] : [])],
     legacyTools: [...new Set(legacy.calls.map((call) => call.tool))],

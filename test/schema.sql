@@ -1,3 +1,11 @@
+create table twintrack.coverage (
+  flow text not null,
+  flow_hash text not null,
+  mark text not null,
+  trials bigint not null default 0,
+  PRIMARY KEY (flow, flow_hash, mark)
+);
+
 create table twintrack.decisions (
   id bigint not null generated always as identity,
   flow text not null,
@@ -122,6 +130,7 @@ create table twintrack.stage_changes (
   why text not null,
   evidence jsonb,
   at timestamp with time zone not null default now(),
+  automatic boolean not null default false,
   PRIMARY KEY (id),
   CHECK ((who <> ''::text)),
   CHECK ((why <> ''::text))

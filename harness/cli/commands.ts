@@ -3,31 +3,20 @@
  * the database, or, when a running server holds the embedded one, that server runs them.
  */
 import { learnSchema } from "../../adapter/learn.ts";
-import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
-import type { Stage } from "../../core/trigger.ts";
 import type { ResolvedConfig } from "../config.ts";
-import { type Evidence, evaluateGate, type GateResult, type Policy } from "../gate.ts";
+import { judgedBy } from "../flow-gate.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import { rejudgeFlow } from "../rejudge.ts";
-import { evidenceOf } from "../report/evidence.ts";
 import { buildReport, type Report } from "../report/report.ts";
-import { checkRetirement } from "../retire.ts";
-import { type Sides, sideMissing } from "../side.ts";
-import {
-  changeStage,
-  type FlowStage,
-  initialStage,
-  readStages,
-  setKillSwitch,
-  sidesOf,
-} from "../stage.ts";
+import type { Sides } from "../side.ts";
 import { books } from "../store/books.ts";
 import type { Database } from "../store/database.ts";
 import { returnedValues } from "../store/recordings.ts";
 import { reportRows } from "../store/report-rows.ts";
 import { gateReply } from "./gate-reply.ts";
 import { EXIT, type Reply, textOf as text } from "./reply.ts";
+import { STAGE_COMMANDS } from "./stage-desk.ts";
 import { TRIAGE_COMMANDS } from "./triage.ts";
 
 export interface Desk {
@@ -38,23 +27,6 @@ export interface Desk {
 
 export type StoreCommand = (desk: Desk, args: JsonObject) => Promise<Reply>;
 
-async function stageOf(desk: Desk, flow: string): Promise<FlowStage> {
-  desk.sides.configOf(flow);
-  return (await readStages(desk.db)).get(flow) ?? initialStage(desk.config, flow);
-}
-
-/** What the gate of a flow judges, from what its store holds. */
-async function judgedBy(
-  { db, config }: Desk,
-  flow: string,
-): Promise<{ evidence: Evidence; policy: Policy }> {
-  const rows = await reportRows(db, config, flow);
-  const [row] = rows.flows;
-  if (!row) throw new TwintrackError("FLOW_UNKNOWN", `No flow is called "${flow}"`);
-  const evidence = evidenceOf(row, rows.divergences, new Date().toISOString());
-  return { evidence, policy: row.policy ?? {} };
-}
-
 export async function reportOf(
   { db, config }: Pick<Desk, "db" | "config">,
   flow?: string,
@@ -62,81 +34,13 @@ export async function reportOf(
   return buildReport(await reportRows(db, config, flow), new Date().toISOString());
 }
 
-async function change(desk: Desk, args: JsonObject, to: Stage, gate?: GateResult): Promise<Reply> {
-  const flow = text(args, "flow");
-  const from = await stageOf(desk, flow);
-  const config = desk.sides.configOf(flow);
-  for (const side of sidesOf(to)) if (!config[side]) throw sideMissing(flow, side);
-  const canaryPercent = args.percent;
-  const now = await changeStage(desk.db, from, {
-    flow,
-    to,
-    who: text(args, "who"),
-    why: text(args, "why"),
-    override: args.override === true,
-    ...(typeof canaryPercent === "number" ? { canaryPercent } : {}),
-    ...(gate ? { gate } : {}),
-  });
-  const data = { flow, from: from.stage, to: now.stage, canaryPercent: now.canaryPercent };
-  return { command: "stage", exitCode: EXIT.ok, data };
-}
-
 export const STORE_COMMANDS: Record<string, StoreCommand> = {
-  async stage(desk, args) {
-    const names = typeof args.flow === "string" ? [args.flow] : Object.keys(desk.config.flows);
-    const flows = await Promise.all(
-      names.map(async (flow) => {
-        const { stage, canaryPercent } = await stageOf(desk, flow);
-        return { flow, stage, canaryPercent };
-      }),
-    );
-    return { command: "stage", exitCode: EXIT.ok, data: { flows } };
-  },
-
-  async "shadow on"(desk, args) {
-    setKillSwitch(desk.config, false);
-    const reply = await change(desk, args, "shadow");
-    return { ...reply, next: ["twintrack report"] };
-  },
-
-  "shadow off": (desk, args) => change(desk, args, "legacy"),
-
-  async cutover(desk, args) {
-    const flow = text(args, "flow");
-    const { evidence, policy } = await judgedBy(desk, flow);
-    const gate = evaluateGate(evidence, policy);
-    const to = typeof args.percent === "number" && args.percent < 100 ? "canary" : "cutover";
-    const reply = await change(desk, args, to, gate);
-    return { ...reply, command: "cutover", next: [`twintrack rollback ${flow} --why "…"`] };
-  },
-
-  async rollback(desk, args) {
-    const { stage } = await stageOf(desk, text(args, "flow"));
-    const isLow = stage === "legacy" || stage === "shadow";
-    const to = args.to === "legacy" || isLow ? "legacy" : "shadow";
-    const reply = await change(desk, args, to);
-    return {
-      ...reply,
-      command: "rollback",
-      warnings: ["Effects that were already executed are not undone."],
-    };
-  },
-
-  async retire(desk, args) {
-    const flow = text(args, "flow");
-    const retirement = await checkRetirement(desk.db, desk.config, desk.sides, flow);
-    if (args.dryRun !== true) await change(desk, args, "retired");
-    return {
-      command: "retire",
-      exitCode: EXIT.ok,
-      data: { ...retirement } as unknown as JsonValue,
-    };
-  },
+  ...STAGE_COMMANDS,
 
   async gate(desk, args) {
     const flow = text(args, "flow");
     desk.sides.configOf(flow);
-    const { evidence, policy } = await judgedBy(desk, flow);
+    const { evidence, policy } = await judgedBy(desk.db, desk.config, flow);
     const reply = gateReply(evidence, policy, args.simulate === true);
     const open = reply.exitCode === EXIT.ok;
     const next = open ? [`twintrack cutover ${flow} --why "…"`] : [`twintrack report ${flow}`];

@@ -7,10 +7,11 @@ import { Command, CommanderError } from "commander";
 import { claimStdout } from "../../adapter/mcp-server.ts";
 import { TwintrackError } from "../../core/error.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
-import { addFlowCommands } from "./flow-commands.ts";
 import { addJudgeCommands } from "./judge-commands.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
+import { addRunCommand } from "./run-command.ts";
 import { addServeCommands } from "./serve-commands.ts";
+import { addStageCommands } from "./stage-commands.ts";
 import { addToolCommands } from "./tool-commands.ts";
 import { addTriageCommand } from "./triage-command.ts";
 
@@ -60,7 +61,8 @@ export function buildCli(): Cli {
     },
   };
   addToolCommands(cli);
-  addFlowCommands(cli);
+  addRunCommand(cli);
+  addStageCommands(cli);
   addJudgeCommands(cli);
   addTriageCommand(cli);
   addServeCommands(cli);

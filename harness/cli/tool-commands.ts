@@ -13,10 +13,10 @@ import { loadConfig, type ResolvedConfig, resolveConfig, type ToolSource } from 
 import { openSides, openToolServer } from "../side.ts";
 import { type LockOptions, learnedOutput, lockContracts } from "./contract-locks.ts";
 import { runStoreCommand } from "./desk.ts";
-import { readInput } from "./flow-commands.ts";
 import type { Cli } from "./main.ts";
 import { MAX_PORT, MAX_TIMEOUT_MS, wholeNumber } from "./option.ts";
 import { EXIT, table } from "./reply.ts";
+import { readInput } from "./run-command.ts";
 
 export interface ToolOptions {
   module?: string;

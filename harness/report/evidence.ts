@@ -23,10 +23,18 @@ export function evidenceOf(
     answered: flow.answered,
     notRun: sum(flow.notRun) + count("incomparable"),
     days: flow.days,
-    noise: flow.noise,
+    noise: { ...flow.noise, ...(flow.pairs && { pairs: flow.pairs }) },
     ...(legacy && candidate
-      ? { latencyMs: { legacyP95: legacy.p95, candidateP95: candidate.p95 } }
+      ? {
+          latencyMs: {
+            legacyP95: legacy.p95,
+            candidateP95: candidate.p95,
+            ...(flow.p95Bounds && { bounds: flow.p95Bounds }),
+          },
+        }
       : {}),
+    ...(flow.drops && { drops: flow.drops }),
+    ...(flow.coverage && { coverage: flow.coverage }),
     ...(flow.costUsd ? { costUsd: flow.costUsd } : {}),
   };
 }

@@ -10,7 +10,11 @@ import type { ToolCall } from "../../core/ledger.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Stage } from "../../core/trigger.ts";
 import type { Difference, DifferenceKind, Verdict } from "../compare/difference.ts";
+import type { Coverage } from "../coverage.ts";
+import type { DropGroup } from "../drop.ts";
 import type { Policy } from "../gate.ts";
+import type { Pairs } from "../paired.ts";
+import type { P95Bounds } from "../ratio.ts";
 
 /** One row per flow. */
 export interface FlowRow {
@@ -42,10 +46,16 @@ export interface FlowRow {
   contractViolations: number;
   /** Trials of legacy against itself, and how many of them differed. */
   noise: { trials: number; mismatches: number };
+  /** Trials with both comparisons; left out when there is none. */
+  pairs?: Pairs;
+  drops?: DropGroup[];
+  /** Left out while nothing was looked at. */
+  coverage?: Coverage;
   /** Over trials in which that side answered; null without one. */
   latencyMs: { legacy: Percentiles | null; candidate: Percentiles | null };
   /** Null when the calls of a side cannot be seen. */
   trace: TraceSummary | null;
+  p95Bounds?: P95Bounds;
   /** Of the same triggers; left out when nothing reports a price. */
   costUsd?: { legacy: number; candidate: number };
   /** Gate limits from the configuration. */

@@ -2,6 +2,7 @@
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
 import type { Difference } from "../compare/difference.ts";
 import type { TraceRow } from "../compare/trace.ts";
+import type { CoverageMark } from "../coverage.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import { insertRuns } from "./trials.ts";
 
@@ -28,6 +29,8 @@ export interface JudgedTrial {
   }[];
   /** Names of the tools that the legacy side called. */
   legacyTools: string[];
+  /** Left out when a side did not answer: such a trial shows nothing of the input space. */
+  coverage?: CoverageMark[];
   differences: {
     compared: "candidate" | "noise";
     fingerprint: string;
@@ -63,6 +66,7 @@ export function settle(
     await insertDivergences(query, kept);
     await insertDifferences(query, kept);
     await noteLegacyTools(query, kept);
+    await noteCoverage(query, kept);
     return kept.length;
   });
 }
@@ -166,6 +170,28 @@ async function noteLegacyTools(query: Query, judged: readonly JudgedTrial[]): Pr
     await query(
       `insert into twintrack.legacy_tools (flow, tool) values ${valuesList(batch.length, 2)}
        on conflict (flow, tool) do update set last_seen = now()`,
+      batch.flat(),
+    );
+  }
+}
+
+async function noteCoverage(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
+  const counts = new Map<string, [string, string, string, number]>();
+  for (const { flow, flowHash, coverage = [] } of judged) {
+    if (flowHash === null) continue;
+    for (const { mark, seen } of coverage) {
+      const name = storable(mark);
+      const key = `${flow} ${flowHash} ${name}`;
+      const [, , , before] = counts.get(key) ?? [flow, flowHash, name, 0];
+      counts.set(key, [flow, flowHash, name, before + (seen ? 1 : 0)]);
+    }
+  }
+  const rows = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+  for (const batch of batches(rows)) {
+    await query(
+      `insert into twintrack.coverage as known (flow, flow_hash, mark, trials)
+       values ${valuesList(batch.length, 4, ["", "", "", "::bigint"])}
+       on conflict (flow, flow_hash, mark) do update set trials = known.trials + excluded.trials`,
       batch.flat(),
     );
   }

@@ -1,22 +1,17 @@
 /** The rows of the report, aggregated in SQL. */
+import { policyOf } from "../automation.ts";
 import type { FlowConfig, ResolvedConfig } from "../config.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import type { DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
 import { type FlowStage, initialStage, readStages } from "../stage.ts";
 import { books } from "./books.ts";
 import { COUNTED } from "./counted.ts";
+import { COVERED } from "./covered.ts";
 import type { Database } from "./database.ts";
 import { divergenceRows, sampleRows } from "./divergences.ts";
+import { gateRows } from "./gate-rows.ts";
 import { GROUPED } from "./groupings.ts";
 import { traceOf } from "./traces.ts";
-
-/** A decision that still holds and does not block; `unsure` and `candidate_bug` cover nothing. */
-const COVERED = `
-  covered as (
-    select fingerprint from (
-      select distinct on (fingerprint) fingerprint, decision, until
-      from twintrack.decisions where flow = $1 order by fingerprint, id desc) latest
-    where decision in ('intended', 'noise', 'legacy_bug') and (until is null or until > now()))`;
 
 export async function reportRows(
   db: Database,
@@ -73,8 +68,9 @@ async function flowRow(
       counts.filter(isNotRun).map((row) => [row.reason ?? "unknown", row.count]),
     ),
     latencyMs: await latencyOf(db, flow),
+    ...(await gateRows(db, flow, config.gate?.confidence)),
     trace: await traceOf(db, flow),
-    ...(config.gate === undefined ? {} : { policy: config.gate }),
+    ...(config.gate === undefined ? {} : { policy: policyOf(config.gate) }),
   };
 }
 

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { seeded } from "../../fixtures/seeded.ts";
 import { type Evidence, evaluateGate, type Policy } from "../../harness/gate.ts";
 
-const clean: Required<Evidence> = {
+const clean: Evidence = {
   trials: 1_000,
   mismatches: 0,
   ignored: 20,
@@ -263,17 +264,6 @@ function opensEver(
     if (trials >= (firstPass[mismatches] ?? Number.POSITIVE_INFINITY)) return true;
   }
   return false;
-}
-
-/** mulberry32: the same numbers in every run of the suite. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 test("a p95 ratio over the limit does not close a gate before there are enough trials for a p95", () => {

@@ -1,29 +1,15 @@
-/** Commands that run flows and move them from stage to stage. */
-import { readFileSync } from "node:fs";
-import { messageOf, TwintrackError } from "../../core/error.ts";
-import type { JsonObject, JsonValue } from "../../core/json.ts";
-import type { Difference } from "../compare/difference.ts";
+/** Commands that move flows from stage to stage. */
+import { TwintrackError } from "../../core/error.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { loadConfig } from "../config.ts";
-import type { Database } from "../store/database.ts";
-import { openHarness, outputOf } from "../twintrack.ts";
+import type { Plan } from "../ladder.ts";
+import type { AnsweredWrites } from "../store/answered-writes.ts";
 import { runStoreCommand } from "./desk.ts";
 import { type Cli, currentUser } from "./main.ts";
-import { EXIT, type Reply, shown, table } from "./reply.ts";
+import { EXIT, type Reply, table } from "./reply.ts";
 
-export function addFlowCommands(cli: Cli): void {
-  const { program } = cli;
-  program
-    .command("run <flow>")
-    .description("answer one trigger, as a caller would get it, and compare when the stage says so")
-    .requiredOption("--input <json>", "JSON, @file, or - for standard input")
-    .addHelpText(
-      "after",
-      `\nExample:\n  twintrack run refunds --input '{"orderId":"A-1","email":"a@b.c","message":"broken"}'`,
-    )
-    .action((flow: string, options: { input: string }) =>
-      cli.run(() => runOnce(cli, flow, options.input)),
-    );
-  program
+export function addStageCommands(cli: Cli): void {
+  cli.program
     .command("stage [flow]")
     .description("show the stage of every flow, or of one")
     .addHelpText("after", "\nExample:\n  twintrack stage refunds")
@@ -62,6 +48,7 @@ interface MoveOptions {
   to?: string;
   override?: boolean;
   dryRun?: boolean;
+  plan?: boolean;
 }
 
 function addMoves(cli: Cli): void {
@@ -71,26 +58,14 @@ function addMoves(cli: Cli): void {
       .description(what)
       .requiredOption("--why <text>", "reason, kept in the log")
       .option("--who <name>", "who does it", currentUser());
-  move("cutover", "let the candidate answer; refused while the gate is not open")
-    .option("--to <percent>", "a canary share such as 5%, or 100%", "100%")
-    .option("--override", "although the gate is not open; recorded")
-    .addHelpText(
-      "after",
-      `\nExample:\n  twintrack cutover refunds --to 5% --why "gate open for a week"`,
-    )
-    .action((flow: string, options: MoveOptions) =>
-      cli.run(async () => {
-        const percent = shareOf(options.to ?? "100%");
-        return store(cli, "cutover", { ...moveArgs(flow, options), percent }, renderMove);
-      }),
-    );
+  addCutover(cli);
   move("rollback", "let legacy answer again, from any stage")
     .option("--to <stage>", "legacy or shadow", "shadow")
     .addHelpText("after", `\nExample:\n  twintrack rollback refunds --why "wrong amounts"`)
     .action((flow: string, options: MoveOptions) =>
       cli.run(async () => {
         const to = lowStage(options.to ?? "shadow");
-        return store(cli, "rollback", { ...moveArgs(flow, options), to }, renderMove);
+        return store(cli, "rollback", { ...moveArgs(flow, options), to }, renderRollback);
       }),
     );
   move("retire", "prove that legacy can go, say what may be deleted, and retire it")
@@ -98,6 +73,30 @@ function addMoves(cli: Cli): void {
     .addHelpText("after", `\nExample:\n  twintrack retire triage --why "four clean weeks"`)
     .action((flow: string, options: MoveOptions) =>
       cli.run(() => store(cli, "retire", moveArgs(flow, options), renderRetirement)),
+    );
+}
+
+function addCutover(cli: Cli): void {
+  cli.program
+    .command("cutover <flow>")
+    .description("the next step of the ladder: let the candidate answer, while the gate is open")
+    .option("--why <text>", "reason, kept in the log; only --plan does without")
+    .option("--who <name>", "who does it", currentUser())
+    .option("--to <percent>", "a canary share such as 5%, or 100%; without it the next step")
+    .option("--plan", "show the ladder, where the flow is, what is next, and what blocks it")
+    .option("--dry-run", "only say what would happen")
+    .option("--override", "although the gate is not open, or a hold is not over; recorded")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  twintrack cutover refunds --plan\n  twintrack cutover refunds --to 5% --why "gate open for a week"`,
+    )
+    .action((flow: string, options: Partial<MoveOptions> & Pick<MoveOptions, "who">) =>
+      cli.run(async () => {
+        const { plan = false, to, why = "" } = options;
+        const args = { ...moveArgs(flow, { ...options, why }), plan };
+        const percent = to === undefined ? {} : { percent: shareOf(to) };
+        return store(cli, "cutover", { ...args, ...percent }, plan ? renderPlan : renderMove);
+      }),
     );
 }
 
@@ -155,7 +154,35 @@ function renderStages(data: JsonObject): string {
 
 function renderMove(data: JsonObject): string {
   const percent = data.to === "canary" ? ` (${String(data.canaryPercent)}%)` : "";
-  return `${String(data.flow)}: ${String(data.from)} → ${String(data.to)}${percent}`;
+  const tried = data.dryRun === true ? "; nothing was changed" : "";
+  return `${String(data.flow)}: ${String(data.from)} → ${String(data.to)}${percent}${tried}`;
+}
+
+function renderPlan(data: JsonObject): string {
+  const { steps, next, notBefore, blockedBy, stage, percent } = data as unknown as Plan;
+  const rows = steps.map((step) => [
+    step.state,
+    step.stage,
+    `${step.percent} %`,
+    step.holdHours > 0 ? `held for ${step.holdHours} h` : "",
+  ]);
+  const when = notBefore === null ? "now" : `from ${notBefore}`;
+  const ahead = next === null ? "nothing is left to climb" : `next: ${next.percent} %, ${when}`;
+  return [
+    `${String(data.flow)}: ${stage}, the candidate answers ${percent} %; gate ${String(data.gate)}`,
+    table(rows),
+    ahead,
+    ...blockedBy.map((reason) => `  blocked by ${reason}`),
+  ].join("\n");
+}
+
+function renderRollback(data: JsonObject): string {
+  const { writes } = data.effects as unknown as { writes: AnsweredWrites[] };
+  const rows = writes.map(({ tool, count, trials }) => [tool, String(count), trials.join(" ")]);
+  return [
+    renderMove(data),
+    ...(rows.length > 0 ? [table([["write", "made", "in trials"], ...rows])] : []),
+  ].join("\n");
 }
 
 function renderRetirement(data: JsonObject): string {
@@ -172,81 +199,4 @@ function renderRetirement(data: JsonObject): string {
       used.map(({ tool, by }) => `${tool}  (${by.join(", ")})`),
     ),
   ].join("\n");
-}
-
-/** JSON as given, from a file (`@file`), or from standard input (`-`). */
-export function readInput(text: string): JsonValue {
-  const json = textOf(text);
-  try {
-    return JSON.parse(json) as JsonValue;
-  } catch (cause) {
-    throw new TwintrackError("USAGE", `--input is not JSON: ${(cause as Error).message}`, {
-      cause,
-      hint: `Quote it for the shell: --input '{"n":1}', or use --input @file.`,
-    });
-  }
-}
-
-/** @throws {TwintrackError} `USAGE` naming the file. */
-function textOf(given: string): string {
-  if (given !== "-" && !given.startsWith("@")) return given;
-  try {
-    return readFileSync(given === "-" ? 0 : given.slice(1), "utf8");
-  } catch (cause) {
-    throw new TwintrackError("USAGE", `--input ${given} cannot be read: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
-}
-
-async function runOnce(cli: Cli, flow: string, input: string) {
-  const value = readInput(input);
-  const harness = openHarness(await loadConfig(cli.options().config));
-  try {
-    // The stage that people have set is in the store.
-    const db = await harness.database();
-    await harness.stages.refresh(db);
-    const answer = await harness.live.answer(flow, value);
-    await harness.settle();
-    const compared = await trialOf(db, answer.trialId);
-    const { output, metadata } = outputOf(flow, answer);
-    const data = { output, metadata, ...compared } as unknown as JsonValue;
-    const text = [JSON.stringify(output, null, 2), ...renderTrial(compared)].join("\n");
-    return { reply: { command: "run", exitCode: EXIT.ok, data }, text };
-  } finally {
-    await harness.close();
-  }
-}
-
-interface Compared {
-  verdict: string | null;
-  reason: string | null;
-  differences: Difference[];
-}
-
-async function trialOf(db: Database, id: string): Promise<Compared> {
-  const [row] = await db.query<{ verdict: string | null; reason: string | null }>(
-    "select verdict, reason from twintrack.trials where id = $1",
-    [id],
-  );
-  const rows = await db.query<{ difference: string }>(
-    "select difference from twintrack.differences where trial_id = $1 and compared = 'candidate' order by ordinal",
-    [id],
-  );
-  const differences = rows.map(({ difference }) => JSON.parse(difference) as Difference);
-  return { verdict: row?.verdict ?? null, reason: row?.reason ?? null, differences };
-}
-
-function renderTrial({ verdict, reason, differences }: Compared): string[] {
-  const rows = differences.map((one) => [
-    one.kind,
-    one.path || "(root)",
-    shown(one.legacy),
-    "→",
-    shown(one.candidate),
-  ]);
-  return [
-    `compared: ${verdict ?? "not yet"}${reason === null ? "" : ` (${reason})`}`,
-    ...(rows.length > 0 ? [table(rows)] : []),
-  ];
 }

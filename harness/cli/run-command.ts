@@ -1,0 +1,102 @@
+/** The command that runs a flow. */
+import { readFileSync } from "node:fs";
+import { messageOf, TwintrackError } from "../../core/error.ts";
+import type { JsonValue } from "../../core/json.ts";
+import type { Difference } from "../compare/difference.ts";
+import { loadConfig } from "../config.ts";
+import type { Database } from "../store/database.ts";
+import { openHarness, outputOf } from "../twintrack.ts";
+import type { Cli } from "./main.ts";
+import { EXIT, shown, table } from "./reply.ts";
+
+export function addRunCommand(cli: Cli): void {
+  const { program } = cli;
+  program
+    .command("run <flow>")
+    .description("answer one trigger, as a caller would get it, and compare when the stage says so")
+    .requiredOption("--input <json>", "JSON, @file, or - for standard input")
+    .addHelpText(
+      "after",
+      `\nExample:\n  twintrack run refunds --input '{"orderId":"A-1","email":"a@b.c","message":"broken"}'`,
+    )
+    .action((flow: string, options: { input: string }) =>
+      cli.run(() => runOnce(cli, flow, options.input)),
+    );
+}
+
+/** JSON as given, from a file (`@file`), or from standard input (`-`). */
+export function readInput(text: string): JsonValue {
+  const json = textOf(text);
+  try {
+    return JSON.parse(json) as JsonValue;
+  } catch (cause) {
+    throw new TwintrackError("USAGE", `--input is not JSON: ${(cause as Error).message}`, {
+      cause,
+      hint: `Quote it for the shell: --input '{"n":1}', or use --input @file.`,
+    });
+  }
+}
+
+/** @throws {TwintrackError} `USAGE` naming the file. */
+function textOf(given: string): string {
+  if (given !== "-" && !given.startsWith("@")) return given;
+  try {
+    return readFileSync(given === "-" ? 0 : given.slice(1), "utf8");
+  } catch (cause) {
+    throw new TwintrackError("USAGE", `--input ${given} cannot be read: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+async function runOnce(cli: Cli, flow: string, input: string) {
+  const value = readInput(input);
+  const harness = openHarness(await loadConfig(cli.options().config));
+  try {
+    // The stage that people have set is in the store.
+    const db = await harness.database();
+    await harness.stages.refresh(db);
+    const answer = await harness.live.answer(flow, value);
+    await harness.settle();
+    const compared = await trialOf(db, answer.trialId);
+    const { output, metadata } = outputOf(flow, answer);
+    const data = { output, metadata, ...compared } as unknown as JsonValue;
+    const text = [JSON.stringify(output, null, 2), ...renderTrial(compared)].join("\n");
+    return { reply: { command: "run", exitCode: EXIT.ok, data }, text };
+  } finally {
+    await harness.close();
+  }
+}
+
+interface Compared {
+  verdict: string | null;
+  reason: string | null;
+  differences: Difference[];
+}
+
+async function trialOf(db: Database, id: string): Promise<Compared> {
+  const [row] = await db.query<{ verdict: string | null; reason: string | null }>(
+    "select verdict, reason from twintrack.trials where id = $1",
+    [id],
+  );
+  const rows = await db.query<{ difference: string }>(
+    "select difference from twintrack.differences where trial_id = $1 and compared = 'candidate' order by ordinal",
+    [id],
+  );
+  const differences = rows.map(({ difference }) => JSON.parse(difference) as Difference);
+  return { verdict: row?.verdict ?? null, reason: row?.reason ?? null, differences };
+}
+
+function renderTrial({ verdict, reason, differences }: Compared): string[] {
+  const rows = differences.map((one) => [
+    one.kind,
+    one.path || "(root)",
+    shown(one.legacy),
+    "→",
+    shown(one.candidate),
+  ]);
+  return [
+    `compared: ${verdict ?? "not yet"}${reason === null ? "" : ` (${reason})`}`,
+    ...(rows.length > 0 ? [table(rows)] : []),
+  ];
+}

@@ -1,0 +1,148 @@
+/** The store's side of the commands that move flows from stage to stage. */
+import type { JsonObject, JsonValue } from "../../core/json.ts";
+import type { Stage } from "../../core/trigger.ts";
+import { gateOf } from "../flow-gate.ts";
+import type { GateResult } from "../gate.ts";
+import { checkClimb, ladderOf, type Plan, planOf, type Standing } from "../ladder.ts";
+import { privacyOf } from "../privacy/privacy.ts";
+import { checkRetirement } from "../retire.ts";
+import { sideMissing } from "../side.ts";
+import {
+  changeStage,
+  checkChange,
+  type FlowStage,
+  initialStage,
+  readStages,
+  type StageChange,
+  setKillSwitch,
+  sidesOf,
+} from "../stage.ts";
+import { cooldownEnd } from "../stage-watch.ts";
+import { answeredWrites } from "../store/answered-writes.ts";
+import { stageHistory } from "../store/stage-rows.ts";
+import type { Desk, StoreCommand } from "./commands.ts";
+import { EXIT, type Reply, textOf as text } from "./reply.ts";
+
+async function stageOf(desk: Desk, flow: string): Promise<FlowStage> {
+  desk.sides.configOf(flow);
+  return (await readStages(desk.db)).get(flow) ?? initialStage(desk.config, flow);
+}
+
+async function change(desk: Desk, args: JsonObject, to: Stage, gate?: GateResult): Promise<Reply> {
+  const flow = text(args, "flow");
+  const from = await stageOf(desk, flow);
+  const config = desk.sides.configOf(flow);
+  for (const side of sidesOf(to)) if (!config[side]) throw sideMissing(flow, side);
+  const canaryPercent = args.percent;
+  const wanted: StageChange = {
+    flow,
+    to,
+    who: text(args, "who"),
+    why: text(args, "why"),
+    override: args.override === true,
+    ...(typeof canaryPercent === "number" ? { canaryPercent } : {}),
+    ...(gate ? { gate } : {}),
+  };
+  const isTry = args.dryRun === true;
+  if (isTry) checkChange(from.stage, wanted);
+  else await changeStage(desk.db, from, wanted);
+  const percent = to === "canary" ? (wanted.canaryPercent ?? 1) : 0;
+  const data = {
+    flow,
+    from: from.stage,
+    to,
+    canaryPercent: percent,
+    ...(isTry && { dryRun: true }),
+  };
+  return { command: "stage", exitCode: EXIT.ok, data };
+}
+
+/** Where a flow stands on its ladder, without its gate: that one is asked of many trials. */
+async function standingOf(desk: Desk, flow: string): Promise<Omit<Standing, "gate">> {
+  const stage = await stageOf(desk, flow);
+  const { since, demotedAt } = await stageHistory(desk.db, flow);
+  const cooldownUntil = cooldownEnd(desk.sides.configOf(flow), demotedAt);
+  return { stage, since, cooldownUntil, now: new Date() };
+}
+
+async function cutover(desk: Desk, args: JsonObject): Promise<Reply> {
+  const flow = text(args, "flow");
+  const standing = await standingOf(desk, flow);
+  const gate = await gateOf(desk.db, desk.config, flow);
+  const ladder = ladderOf(desk.sides.configOf(flow));
+  const plan = planOf(ladder, { ...standing, gate });
+  if (args.plan === true) return planReply(flow, plan, gate);
+  const percent = typeof args.percent === "number" ? args.percent : (plan.next?.percent ?? 100);
+  if (args.override !== true) checkClimb(flow, ladder, standing, percent);
+  const to = percent < 100 ? "canary" : "cutover";
+  const reply = await change(desk, { ...args, percent }, to, gate);
+  return { ...reply, command: "cutover", next: [`twintrack rollback ${flow} --why "…"`] };
+}
+
+function planReply(flow: string, plan: Plan, gate: GateResult): Reply {
+  const data = { flow, ...plan, gate: gate.decision } as unknown as JsonValue;
+  const isFree = plan.next !== null && plan.blockedBy.length === 0;
+  const next = isFree ? [`twintrack cutover ${flow} --why "…"`] : [];
+  return { command: "cutover", exitCode: EXIT.ok, data, next };
+}
+
+async function rollback(desk: Desk, args: JsonObject): Promise<Reply> {
+  const flow = text(args, "flow");
+  const { stage } = await stageOf(desk, flow);
+  const isLow = stage === "legacy" || stage === "shadow";
+  const to = args.to === "legacy" || isLow ? "legacy" : "shadow";
+  // Looked up before: afterwards the flow has no promotion to count from.
+  const { promotedAt } = await stageHistory(desk.db, flow);
+  const reply = await change(desk, args, to);
+  const { writes, truncated } = promotedAt
+    ? await answeredWrites(desk.db, privacyOf(desk.config).vault, flow, promotedAt)
+    : { writes: [], truncated: false };
+  const count = writes.reduce((sum, one) => sum + one.count, 0);
+  const made = writes.map((one) => `${one.tool} (${one.count})`).join(", ");
+  return {
+    ...reply,
+    command: "rollback",
+    data: { ...(reply.data as JsonObject), effects: { writes, truncated } as unknown as JsonValue },
+    warnings:
+      count > 0
+        ? [
+            `${count} writes of the candidate are not undone: ${made}. Undo by hand what must not stay.`,
+          ]
+        : [],
+  };
+}
+
+export const STAGE_COMMANDS: Record<string, StoreCommand> = {
+  async stage(desk, args) {
+    const names = typeof args.flow === "string" ? [args.flow] : Object.keys(desk.config.flows);
+    const flows = await Promise.all(
+      names.map(async (flow) => {
+        const { stage, canaryPercent } = await stageOf(desk, flow);
+        return { flow, stage, canaryPercent };
+      }),
+    );
+    return { command: "stage", exitCode: EXIT.ok, data: { flows } };
+  },
+
+  async "shadow on"(desk, args) {
+    setKillSwitch(desk.config, false);
+    const reply = await change(desk, args, "shadow");
+    return { ...reply, next: ["twintrack report"] };
+  },
+
+  "shadow off": (desk, args) => change(desk, args, "legacy"),
+
+  cutover,
+  rollback,
+
+  async retire(desk, args) {
+    const flow = text(args, "flow");
+    const retirement = await checkRetirement(desk.db, desk.config, desk.sides, flow);
+    if (args.dryRun !== true) await change(desk, args, "retired");
+    return {
+      command: "retire",
+      exitCode: EXIT.ok,
+      data: { ...retirement } as unknown as JsonValue,
+    };
+  },
+};
