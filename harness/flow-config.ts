@@ -42,12 +42,20 @@ export interface FlowConfig {
      * measures), or answered from the first run's record and refused otherwise (`recorded`).
      */
     models?: "recorded" | "live";
-    /** Questions of the candidate that go to a model because the other side did not ask them. Default 1,000. */
+    /**
+     * Questions that go to a model because the other side did not ask them, or because legacy runs a
+     * second time for noise. Default 1,000.
+     */
     modelCallsPerDay?: number;
   };
   noise?: {
     /** Share of compared triggers on which legacy runs a second time, in [0, 1]. Default 0. */
     sample?: number;
+    /**
+     * Models of the second run: asked again, which measures their mood as well (`live`, the default;
+     * out of `shadow.modelCallsPerDay`), or answered as in the first run (`shared`).
+     */
+    models?: "live" | "shared";
   };
   compare?: { rules?: readonly unknown[] };
   gate?: GateConfig;
@@ -82,7 +90,9 @@ export const flowShape = z.strictObject({
       modelCallsPerDay: z.int().nonnegative().optional(),
     })
     .optional(),
-  noise: z.strictObject({ sample: share }).optional(),
+  noise: z
+    .strictObject({ sample: share, models: z.enum(["live", "shared"]).optional() })
+    .optional(),
   compare: z.strictObject({ rules: z.array(z.unknown()).optional() }).optional(),
   gate: gateShape.optional(),
   ladder: ladderShape.optional(),

@@ -3,8 +3,9 @@ import type { RunEvent } from "../core/history.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { agentAnswer } from "./compare/agent.ts";
-import { isUnexplained } from "./compare/difference.ts";
-import { groupDifferences } from "./compare/fingerprint.ts";
+import { type RulesUse, rulesUse } from "./compare/coverage.ts";
+import { type Difference, isUnexplained } from "./compare/difference.ts";
+import { fingerprintOf, groupDifferences } from "./compare/fingerprint.ts";
 import { type Judgement, judge } from "./compare/judge.ts";
 import type { CompiledRule } from "./compare/rules.ts";
 import { alignTraces, firstDivergence } from "./compare/trace.ts";
@@ -48,6 +49,7 @@ export type RunsJudgement = Pick<
   | "effectDifferences"
   | "trace"
   | "alignment"
+  | "rules"
   | "differences"
   | "divergences"
 >;
@@ -66,6 +68,7 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
     stored.some(({ differences }) => differences.length > 0);
   return {
     alignment,
+    rules: usedRules(bar, legacy, verdict),
     flow: bar.flow,
     verdict: verdict.verdict,
     reason: verdict.reason ?? null,
@@ -78,6 +81,16 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
     differences: stored.flatMap((part) => part.differences),
     divergences: stored.flatMap((part) => part.divergences),
   };
+}
+
+function usedRules(
+  { config, rules }: Bar,
+  legacy: ComparedRun,
+  verdict: Judgement,
+): RulesUse | null {
+  const outcome = extracted(legacy.outcome, config.extract?.legacy);
+  const answer = outcome.status === "returned" ? outcome.value : undefined;
+  return rulesUse(answer, verdict.differences, rules);
 }
 
 /** Apart from the verdict: an equal answer may come about in another way. */
@@ -129,20 +142,25 @@ function traceOf({ legacy, candidate, noise }: Runs): Uint8Array {
 
 /** Of one divergence in one trial: enough to look at, and a rewritten list does not fill the store. */
 const MAX_STORED = 20;
+/** What rules explain is counted whole and shown by example. */
+const MAX_EXPLAINED_STORED = 3;
 
 type Stored = Pick<JudgedTrial, "differences" | "divergences">;
 
 function row(compared: "candidate" | "noise", { flow, mask }: Bar, judgement: Judgement): Stored {
-  const groups = groupDifferences(flow, judgement.differences.map(mask.difference));
+  const masked = judgement.differences.map(mask.difference);
+  const groups = groupDifferences(flow, masked);
+  const shown = [
+    ...groups.flatMap(({ differences }) => differences.slice(0, MAX_STORED)),
+    ...explainedExamples(masked),
+  ];
   return {
-    differences: groups.flatMap((group) =>
-      group.differences.slice(0, MAX_STORED).map((difference) => ({
-        compared,
-        fingerprint: group.fingerprint,
-        difference: JSON.stringify(difference),
-        rule: difference.rule ?? null,
-      })),
-    ),
+    differences: shown.map((difference) => ({
+      compared,
+      fingerprint: fingerprintOf(flow, difference),
+      difference: JSON.stringify(difference),
+      rule: difference.rule ?? null,
+    })),
     divergences: groups.map(({ fingerprint, title, kind, path }) => ({
       fingerprint,
       title,
@@ -150,4 +168,10 @@ function row(compared: "candidate" | "noise", { flow, mask }: Bar, judgement: Ju
       path,
     })),
   };
+}
+
+function explainedExamples(differences: readonly Difference[]): Difference[] {
+  const explained = differences.filter((difference) => !isUnexplained(difference));
+  const byRule = Map.groupBy(explained, ({ rule }) => rule);
+  return [...byRule.values()].flatMap((members) => members.slice(0, MAX_EXPLAINED_STORED));
 }

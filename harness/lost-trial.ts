@@ -22,6 +22,7 @@ export function lostTrial(
     contractViolations: 0,
     trace: null,
     alignment: null,
+    rules: null,
     runs: [],
     legacyTools: [],
     differences: [],

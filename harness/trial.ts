@@ -10,7 +10,7 @@ import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
-import { sharingOf } from "../core/model.ts";
+import { type ModelCall, sharingOf } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
@@ -69,7 +69,7 @@ export async function judgeTrial(
   );
   const noise =
     trial.noiseWanted && trial.authoritative === "legacy"
-      ? await runLegacy(bench, payload.input, answered)
+      ? await runNoise(bench, payload.input, answered)
       : undefined;
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
   const seen = await seenIn(sides, trial.flow, payload.input, { legacy, candidate });
@@ -167,7 +167,7 @@ async function runCandidate(
   const tools = isolatedTools(bench.catalog, calls, liveRead);
   const models = isolatedModels(bench.sides.models, modelCalls, {
     unrecorded: shadow.models ?? "live",
-    spend: () => spendModelCall(bench.flow, shadow.modelCallsPerDay ?? DEFAULT_MODEL_CALLS),
+    spend: () => spend(bench, 1),
   });
   const running = runFlow(flow, input, {
     tools,
@@ -187,7 +187,30 @@ async function runCandidate(
 }
 
 const DEFAULT_MODEL_CALLS = 1_000;
-const spendModelCall = dailyBudget();
+const budget = dailyBudget();
+
+function spend({ flow, config }: Bench, questions: number): boolean {
+  return budget(flow, config.shadow?.modelCallsPerDay ?? DEFAULT_MODEL_CALLS, questions);
+}
+
+/**
+ * Legacy a second time. It will ask its models about as often as the first time, which the day's
+ * budget has to hold beforehand; without that noise is not measured on this trial.
+ */
+async function runNoise(
+  bench: Bench,
+  input: JsonValue,
+  answered: SideRun,
+): Promise<SideRun | undefined> {
+  const shares = bench.config.noise?.models === "shared";
+  const expected = shares ? 0 : (answered.modelCalls?.length ?? 0);
+  if (!spend(bench, expected)) return undefined;
+  const models = shares ? answered.modelCalls : undefined;
+  const run = await runLegacy(bench, input, answered, models);
+  const asked = (run.modelCalls ?? []).filter(({ served }) => served === "live").length;
+  for (let more = asked - expected; more > 0; more--) spend(bench, 1);
+  return run;
+}
 
 /** A flow that ignores its signal is left behind; this process is replaced when it does not end. */
 function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
@@ -206,6 +229,8 @@ async function runLegacy(
   bench: Bench,
   input: JsonValue,
   { calls, modelCalls = [] }: SideRun,
+  /** Answers to share; without them the run asks as `shadow.models` says. */
+  shared?: readonly ModelCall[],
 ): Promise<SideRun> {
   const { shadow = {} } = bench.config;
   const models = shadow.models ?? "live";
@@ -218,8 +243,8 @@ async function runLegacy(
         tool: bench.catalog.originalName(call.tool),
       })),
       reads: shadow.reads ?? "recorded",
-      // A shared answer hides what the model does by chance, which is the noise to be measured.
-      modelRecording: models === "recorded" ? modelCalls : [],
+      // A shared answer hides what the model does by chance, which is noise to be measured, too.
+      modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
       models,
     },
     effects: bench.catalog.effectsByOriginalName(),

@@ -16,6 +16,7 @@ import { returnedValues } from "../store/recordings.ts";
 import { reportRows } from "../store/report-rows.ts";
 import { gateReply } from "./gate-reply.ts";
 import { EXIT, type Reply, textOf as text } from "./reply.ts";
+import { RULES_COMMANDS } from "./rules-command.ts";
 import { STAGE_COMMANDS } from "./stage-desk.ts";
 import { TRIAGE_COMMANDS } from "./triage.ts";
 
@@ -71,6 +72,7 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
   },
 
   ...TRIAGE_COMMANDS,
+  ...RULES_COMMANDS,
 
   async "learned outputs"({ config, db, sides }) {
     const catalog = await sides.catalog();

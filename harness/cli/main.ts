@@ -9,6 +9,7 @@ import { TwintrackError } from "../../core/error.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addJudgeCommands } from "./judge-commands.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
+import { addRulesCommand } from "./rules-command.ts";
 import { addRunCommand } from "./run-command.ts";
 import { addServeCommands } from "./serve-commands.ts";
 import { addStageCommands } from "./stage-commands.ts";
@@ -65,6 +66,7 @@ export function buildCli(): Cli {
   addStageCommands(cli);
   addJudgeCommands(cli);
   addTriageCommand(cli);
+  addRulesCommand(cli);
   addServeCommands(cli);
   addDoctorCommand(cli);
   inheritOptions(program);

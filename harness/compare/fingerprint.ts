@@ -44,6 +44,11 @@ export function groupDifferences(
   });
 }
 
+/** The fingerprint that an explained difference would have if no rule explained it. */
+export function fingerprintOf(flow: string, difference: Difference): string {
+  return `${VERSION}:${digest(flow, groupKey(difference)).slice(0, 16)}`;
+}
+
 function groupKey(difference: Difference): string {
   const { kind, path, detail } = difference;
   return kind === "effect" ? `${kind} ${path} ${detail ?? ""}` : `${kind} ${templatePath(path)}`;

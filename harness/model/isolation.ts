@@ -73,15 +73,17 @@ function unrecorded(name: string, allow: string): TwintrackError {
 
 const DAY_MS = 86_400_000;
 
-/** So many questions a day (UTC), for each flow of this process. */
-export function dailyBudget(now: () => number = Date.now): (flow: string, most: number) => boolean {
+/** So many questions a day (UTC), for each flow of this process; false when they do not fit any more. */
+export type DailyBudget = (flow: string, most: number, questions?: number) => boolean;
+
+export function dailyBudget(now: () => number = Date.now): DailyBudget {
   const spent = new Map<string, { day: number; count: number }>();
-  return (flow, most) => {
+  return (flow, most, questions = 1) => {
     const day = Math.floor(now() / DAY_MS);
     const known = spent.get(flow);
     const today = known?.day === day ? known : { day, count: 0 };
-    if (today.count >= most) return false;
-    spent.set(flow, { day, count: today.count + 1 });
+    if (today.count + questions > most) return false;
+    spent.set(flow, { day, count: today.count + questions });
     return true;
   };
 }

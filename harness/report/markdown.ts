@@ -12,6 +12,7 @@ import {
   number,
   plural,
   quantity,
+  rulesText,
   STATUS_GLYPH,
   STEP_TITLES,
   stageText,
@@ -58,7 +59,17 @@ function renderFlow(flow: FlowReport): string {
     ]),
   );
   const latency = `p50 / p95, legacy → candidate: ${latencyText(flow)}. ${number(flow.days)} days.`;
-  const parts = [latency, gate, ...steps(flow), ...divergences(flow.divergences)];
+  const rules = rulesText(flow);
+  const alarms = flow.alarms.map((alarm) => `⚠️ ${cell(alarm)}`);
+  const explained = rules === null ? [] : [`Explained by rules: ${cell(rules)}.`];
+  const parts = [
+    latency,
+    gate,
+    ...steps(flow),
+    ...explained,
+    ...alarms,
+    ...divergences(flow.divergences),
+  ];
   return [`## ${code(flow.name)}`, ...parts].join("\n\n");
 }
 

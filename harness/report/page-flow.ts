@@ -10,6 +10,7 @@ import {
   number,
   plural,
   quantity,
+  rulesText,
   STATUS_GLYPH,
   STEP_TITLES,
   stageText,
@@ -62,6 +63,7 @@ export function renderFlow(flow: FlowReport): Markup {
 ${renderFacts(flow)}
 ${renderGate(flow)}
 ${renderSteps(flow)}
+${renderRules(flow)}
 ${renderDivergences(flow)}
 </section>`;
 }
@@ -134,6 +136,12 @@ function renderSteps(flow: FlowReport): Markup | undefined {
     ([name, ...cells]) =>
       markup`<tr><th scope="row">${name}</th>${cells.map((cell) => markup`<td class="n">${cell}</td>`)}</tr>\n`,
   )}</tbody></table></div>`;
+}
+
+function renderRules(flow: FlowReport): Markup {
+  const told = rulesText(flow);
+  return markup`${told !== null && markup`<p class="muted">Explained by rules: ${told}.</p>`}
+${flow.alarms.map((alarm) => markup`<p class="alarm" role="alert"><span class="sign" aria-hidden="true">!</span> ${alarm}</p>`)}`;
 }
 
 function renderReason(reason: Reason): Markup {

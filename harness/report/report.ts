@@ -11,7 +11,8 @@ import { evaluateGate, type GateResult } from "../gate.ts";
 import { lowerBound, upperBound } from "../statistics.ts";
 import { reportDivergence } from "./divergence.ts";
 import { addCounts, evidenceOf, judgedTrials, matchedTrials, sum } from "./evidence.ts";
-import type { Decision, FlowRow, Percentiles, ReportRows, TraceSummary } from "./rows.ts";
+import { percent } from "./percent.ts";
+import type { Decision, FlowRow, Percentiles, ReportRows, RuleRow, TraceSummary } from "./rows.ts";
 
 export interface Report {
   schema: "twintrack/report@1";
@@ -57,6 +58,9 @@ export interface FlowReport {
   gate: GateResult;
   latencyMs: { legacy: Percentiles | null; candidate: Percentiles | null };
   trace: TraceSummary | null;
+  rules: readonly RuleRow[];
+  /** In words: what makes the numbers above worth less than they look. */
+  alarms: string[];
   costUsd?: { legacy: number; candidate: number };
   /** Blocking ones first, then the most frequent. */
   divergences: Divergence[];
@@ -120,9 +124,11 @@ function balance({ flows, lost }: ReportRows): Books {
 function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
   const divergences = rows.divergences.filter((row) => row.flow === flow.name);
   const gate = evaluateGate(evidenceOf(flow, divergences, now), flow.policy);
-  const { name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace } = flow;
+  const { name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, rules } =
+    flow;
   return {
-    ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, gate },
+    ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, rules, gate },
+    alarms: alarmsOf(flow),
     ...(flow.canaryPercent === undefined ? {} : { canaryPercent: flow.canaryPercent }),
     ...(flow.costUsd === undefined ? {} : { costUsd: flow.costUsd }),
     trials: judgedTrials(flow),
@@ -133,6 +139,18 @@ function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
       .sort(byWeight),
     blockedBy: blockers(gate),
   };
+}
+
+/** Of all leaves; above it a match says little. */
+const MOST_HIDDEN = 0.5;
+
+function alarmsOf({ rules }: FlowRow): string[] {
+  const hidden = rules.reduce((total, rule) => total + rule.hidden, 0);
+  if (hidden <= MOST_HIDDEN) return [];
+  const widest = [...rules].sort((a, b) => b.hidden - a.hidden)[0]?.path ?? "";
+  return [
+    `Rules hide ${percent(hidden)} of what legacy answers, most of it ${widest}; a match says little. Narrow its path.`,
+  ];
 }
 
 /** @returns null without trials: nothing measured is not 0 %. */

@@ -56,6 +56,8 @@ export interface FlowRow {
   /** Null when the calls of a side cannot be seen. */
   trace: TraceSummary | null;
   p95Bounds?: P95Bounds;
+  /** What each rule took out of the comparison, most first. */
+  rules: readonly RuleRow[];
   /** Of the same triggers; left out when nothing reports a price. */
   costUsd?: { legacy: number; candidate: number };
   /** Gate limits from the configuration. */
@@ -83,6 +85,15 @@ export interface StepRow {
   different: number;
   legacyMs: Percentiles | null;
   candidateMs: Percentiles | null;
+}
+
+export interface RuleRow {
+  path: string;
+  /** Trials with a difference that it explains, and how many differences these are. */
+  trials: number;
+  explained: number;
+  /** Of all leaves of legacy's answers, the share that it ignores; in [0, 1]. */
+  hidden: number;
 }
 
 export interface Percentiles {

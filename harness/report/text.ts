@@ -12,6 +12,7 @@ import {
   noiseText,
   number,
   quantity,
+  rulesText,
   STATUS_GLYPH,
   STEP_TITLES,
   stageText,
@@ -63,6 +64,9 @@ function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
     ...gateTable(flow.gate.reasons, paint, width),
   ];
   lines.push(...traceLines(flow, paint));
+  const rules = rulesText(flow);
+  if (rules !== null) lines.push("", `${paint("bold", "  Explained by rules:")} ${rules}`);
+  lines.push(...flow.alarms.map((alarm) => paint("red", `  ! ${alarm}`)));
   if (flow.divergences.length > 0)
     lines.push("", ...divergenceLines(flow.divergences, paint, width));
   return lines.join("\n");

@@ -134,6 +134,17 @@ export function stepCells({ steps }: TraceSummary): string[][] {
 
 export const STEP_TITLES = ["Step", "Trials", "Differ", "Legacy p50 / p95", "Candidate p50 / p95"];
 
+/** Null when no rule explained or hid anything. */
+export function rulesText({ rules }: Pick<FlowReport, "rules">): string | null {
+  if (rules.length === 0) return null;
+  const told = rules.map(
+    ({ path, explained, trials, hidden }) =>
+      `${path} ${plural(explained, "difference", "differences")} in ${plural(trials, "trial", "trials")}` +
+      (hidden > 0 ? `, hides ${percent(hidden)} of the answers` : ""),
+  );
+  return told.join("; ");
+}
+
 function milliseconds(value: number): string {
   return value >= 10_000
     ? `${number(Math.round(value / 100) / 10)} s`

@@ -1,5 +1,6 @@
 /** Judged trials and how they are written: in batches, each trial once. */
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
+import type { RulesUse } from "../compare/coverage.ts";
 import type { Difference } from "../compare/difference.ts";
 import type { TraceRow } from "../compare/trace.ts";
 import type { CoverageMark } from "../coverage.ts";
@@ -21,6 +22,8 @@ export interface JudgedTrial {
   trace: Uint8Array | null;
   /** Null when the calls of one side cannot be seen. */
   alignment: Alignment | null;
+  /** What rules did; null when the flow has none. */
+  rules: RulesUse | null;
   runs: {
     side: "legacy" | "candidate" | "noise";
     status: string;
@@ -83,6 +86,7 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     trial.contractViolations,
     trial.trace,
     ...alignmentColumns(trial.alignment),
+    rulesColumn(trial.rules),
   ]);
   const casts = [
     "",
@@ -97,15 +101,17 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     "",
     "",
     "::jsonb",
+    "::jsonb",
   ];
   const closed = await query<{ id: string }>(
     `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
        flow_hash = j.flow_hash, truncated = j.truncated, effect_differences = j.effect_differences,
        contract_violations = j.contract_violations, trace = j.trace, trace_verdict = j.trace_verdict,
-       first_divergent_step = j.first_divergent_step, steps = j.steps, judged_at = now()
+       first_divergent_step = j.first_divergent_step, steps = j.steps,
+       rules = j.rules, judged_at = now()
      from (values ${valuesList(rows.length, casts.length, casts)})
        as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace,
-         trace_verdict, first_divergent_step, steps)
+         trace_verdict, first_divergent_step, steps, rules)
      where t.id = j.id and t.verdict is null returning t.id`,
     rows.flat(),
   );
@@ -120,6 +126,13 @@ export function alignmentColumns(alignment: Alignment | null): (string | null)[]
   return firstDivergent === null
     ? ["same", null, JSON.stringify(named)]
     : ["different", storable(firstDivergent), JSON.stringify(named)];
+}
+
+/** JSON text; null without rules. */
+export function rulesColumn(use: RulesUse | null): string | null {
+  if (!use) return null;
+  const rules = use.rules.map((rule) => ({ ...rule, path: storable(rule.path) }));
+  return JSON.stringify({ ...use, rules });
 }
 
 /** Postgres keeps no NUL and no half of a surrogate pair in a text; payloads are bytes and keep both. */

@@ -11,6 +11,7 @@ import type { Database } from "./database.ts";
 import { divergenceRows, sampleRows } from "./divergences.ts";
 import { gateRows } from "./gate-rows.ts";
 import { GROUPED } from "./groupings.ts";
+import { ruleRows } from "./rule-rows.ts";
 import { traceOf } from "./traces.ts";
 
 export async function reportRows(
@@ -70,6 +71,7 @@ async function flowRow(
     latencyMs: await latencyOf(db, flow),
     ...(await gateRows(db, flow, config.gate?.confidence)),
     trace: await traceOf(db, flow),
+    rules: await ruleRows(db, flow),
     ...(config.gate === undefined ? {} : { policy: policyOf(config.gate) }),
   };
 }

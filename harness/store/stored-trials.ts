@@ -1,7 +1,13 @@
 /** Judged trials as they rest in the store, read to be judged once more. */
 import type { RunsJudgement } from "../judgement.ts";
 import type { Database, Query } from "./database.ts";
-import { alignmentColumns, insertDifferences, insertDivergences, storable } from "./judgements.ts";
+import {
+  alignmentColumns,
+  insertDifferences,
+  insertDivergences,
+  rulesColumn,
+  storable,
+} from "./judgements.ts";
 
 export type RunSide = "legacy" | "candidate" | "noise";
 
@@ -69,7 +75,7 @@ async function replaceVerdict(query: Query, trial: RunsJudgement & { id: string 
        effect_differences = $6, trace = coalesce($7::bytea, t.trace),
        trace_verdict = coalesce($8, t.trace_verdict),
        first_divergent_step = case when $8 is null then t.first_divergent_step else $9 end,
-       steps = coalesce($10::jsonb, t.steps)
+       steps = coalesce($10::jsonb, t.steps), rules = $11::jsonb
      from twintrack.trials before where before.id = t.id and t.id = $1
      returning before.verdict <> t.verdict as changed`,
     [
@@ -81,6 +87,7 @@ async function replaceVerdict(query: Query, trial: RunsJudgement & { id: string 
       trial.effectDifferences,
       trial.trace,
       ...alignmentColumns(trial.alignment),
+      rulesColumn(trial.rules),
     ],
   );
   return rows[0]?.changed ? 1 : 0;

@@ -164,6 +164,7 @@ const flow = (row: Partial<FlowRow> & Pick<FlowRow, "name">): FlowRow => ({
   noise: { trials: 0, mismatches: 0 },
   latencyMs: { legacy: null, candidate: null },
   trace: null,
+  rules: [],
   costUsd: { legacy: 0, candidate: 0 },
   ...row,
 });

@@ -93,6 +93,7 @@ function judgementOf(frame: Frame, story: Story): JudgedTrial {
     contractViolations: 0,
     trace: trace ? Buffer.from(JSON.stringify(trace)) : null,
     alignment: null,
+    rules: null,
     runs: [
       {
         side: frame.header.authoritative === "legacy" ? "candidate" : "legacy",

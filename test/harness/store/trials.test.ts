@@ -57,6 +57,7 @@ function judgement(id: string, more: Partial<JudgedTrial> = {}): JudgedTrial {
     contractViolations: 0,
     trace: null,
     alignment: null,
+    rules: null,
     runs: [{ side: "candidate", status: "returned", durationMs: 1, payload: Buffer.from("{}") }],
     legacyTools: ["billing.refund"],
     differences: [
