@@ -8,6 +8,7 @@
  * the trials in which only one of both differs, those of candidate are a binomial sample; source:
  * Agresti, Categorical Data Analysis, 11.1. Both need tens of trials: two prove nothing.
  */
+import type { JsonValue } from "../../core/json.ts";
 import { lowerBound, upperBound } from "../statistics.ts";
 import type { Difference } from "./difference.ts";
 import { isContainer } from "./equal.ts";
@@ -152,12 +153,18 @@ function ruleFor(path: string, members: readonly Sighting[]): Rule {
     return { path: path.slice(0, path.lastIndexOf("/")), as: "set" };
   }
   const values = differences.flatMap(({ legacy, candidate }) => [legacy, candidate]);
+  const readable = values.filter((value) => !isMasked(value));
   const format = FORMATS.find((one) =>
-    values.every((value) => typeof value === "string" && hasFormat(one, value)),
+    readable.every((value) => typeof value === "string" && hasFormat(one, value)),
   );
-  if (format) return { path, as: format };
+  if (format && readable.length > values.length / 2) return { path, as: format };
   const spread = spreadOf(members);
   return spread === undefined ? { path, ignore: true } : { path, tolerance: { absolute: spread } };
+}
+
+/** What is kept of a value that a detector took for a secret says nothing of its form. */
+function isMasked(value: JsonValue | undefined): boolean {
+  return typeof value === "string" && value.includes("⟨");
 }
 
 /** The most that legacy's numbers differ from themselves; undefined when they are no measurements. */

@@ -161,6 +161,7 @@ describe.each(BACKENDS)("the gate's rows on %s", (backend) => {
         trace: null,
         runs: [],
         alignment: null,
+        rules: null,
       },
       ...{ legacyTools: [], differences: [], divergences: [] },
       coverage: [
