@@ -1,17 +1,19 @@
 /** Says whether a flow's legacy side can go, and what may be deleted with it. */
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
 import { TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
 import type { FlowConfig, ResolvedConfig } from "./config.ts";
+import { type KeptFile, legacyFiles } from "./retire-files.ts";
 import type { Sides } from "./side.ts";
 import { readStages } from "./stage.ts";
 import type { Database } from "./store/database.ts";
+import { mcpToolsSince } from "./store/mcp-tools.ts";
 
 export interface Retirement {
   flow: string;
   /** Files that only this flow's legacy side needs, relative to the config file. */
   deletableFiles: string[];
+  /** Files of its legacy side that something else in the project imports. */
+  keptFiles: KeptFile[];
   /** Lines to take out of the configuration. */
   configEntries: string[];
   /** Wrapped tools that no remaining flow calls. */
@@ -19,6 +21,9 @@ export interface Retirement {
   /** Wrapped tools that still have callers: the adapter serves them until they are replaced. */
   usedTools: { tool: string; by: string[] }[];
 }
+
+/** How far back a call over MCP counts as a use. */
+const DEFAULT_DAYS = 30;
 
 /**
  * Proves that nothing needs the legacy side of a flow any more.
@@ -30,6 +35,7 @@ export async function checkRetirement(
   config: ResolvedConfig,
   sides: Sides,
   flow: string,
+  days = DEFAULT_DAYS,
 ): Promise<Retirement> {
   const flowConfig = sides.configOf(flow);
   await refuseWhileUsed(db, config, flow, flowConfig);
@@ -38,17 +44,23 @@ export async function checkRetirement(
     (name) => stages.get(name)?.stage !== "retired",
   );
   const users = await toolUsers(db, config, sides, flow, remaining);
+  for (const { tool, lastAt } of await mcpToolsSince(db, days)) {
+    users.set(tool, (users.get(tool) ?? new Set()).add(`MCP clients, last on ${lastAt}`));
+  }
   const catalog = await sides.catalog();
   const tools = (await catalog.entries()).map((entry) => entry.qualified);
   const used = tools.flatMap((tool) =>
     users.has(tool) ? [{ tool, by: [...(users.get(tool) ?? [])] }] : [],
   );
+  const isUsed = (id: string) => used.some(({ tool }) => tool.startsWith(`${id}.`));
+  const unusedSources = Object.keys(config.tools).filter((id) => !isUsed(id));
   return {
     flow,
-    deletableFiles: deletableFiles(config, flow),
+    ...legacyFiles(config, flow, unusedSources),
     configEntries: [
       `flows.${flow}.legacy`,
       ...(flowConfig.extract?.legacy ? [`flows.${flow}.extract.legacy`] : []),
+      ...unusedSources.map((id) => `tools.${id}`),
     ],
     unusedTools: tools.filter((tool) => !users.has(tool)),
     usedTools: used,
@@ -69,32 +81,43 @@ async function refuseWhileUsed(
      from twintrack.flows f where name = $1`,
     [flow],
   );
-  const refuse = (why: string, hint: string) =>
-    new TwintrackError("STAGE_REFUSED", `Flow "${flow}" cannot be retired: ${why}`, { hint });
-  if (row?.stage !== "cutover")
-    throw refuse(
-      `it is at ${row?.stage ?? "legacy"}, not at cutover`,
-      `First: twintrack cutover ${flow}`,
-    );
-  if (row.byLegacy > 0)
-    throw refuse(
-      `${row.byLegacy} triggers were answered by legacy after the cutover`,
-      "Restart the process that still does.",
-    );
-  if (row.open > 0)
-    throw refuse(
-      `${row.open} trials are not judged yet`,
-      "Wait for the shadow worker, or run twintrack report.",
-    );
-  const sharer = Object.entries(config.flows).find(
+  const sharers = Object.entries(config.flows).filter(
     ([name, other]) =>
       name !== flow && other.legacy !== undefined && other.legacy === flowConfig.legacy,
   );
-  if (sharer)
-    throw refuse(
-      `flow "${sharer[0]}" uses the same legacy`,
-      `Retire ${sharer[0]} as well, or give it its own.`,
-    );
+  const { stage = "legacy", byLegacy = 0, open = 0 } = row ?? {};
+  const reasons = [
+    ...(stage === "cutover"
+      ? []
+      : [[`it is at ${stage}, not at cutover`, `First: twintrack cutover ${flow}`]]),
+    ...(byLegacy === 0
+      ? []
+      : [
+          [
+            `${byLegacy} triggers were answered by legacy after the cutover`,
+            "Restart the process that still does.",
+          ],
+        ]),
+    ...(open === 0
+      ? []
+      : [
+          [
+            `${open} trials are not judged yet`,
+            "Wait for the shadow worker, or run twintrack report.",
+          ],
+        ]),
+    ...sharers.map(([name]) => [
+      `flow "${name}" uses the same legacy`,
+      `Retire ${name} as well, or give it its own.`,
+    ]),
+  ];
+  if (reasons.length === 0) return;
+  const [why, hints] = [0, 1].map((part) => reasons.map((reason) => reason[part] ?? ""));
+  throw new TwintrackError(
+    "STAGE_REFUSED",
+    `Flow "${flow}" cannot be retired: ${why?.join("; ")}`,
+    { hint: hints?.join(" ") ?? "" },
+  );
 }
 
 /** Who calls which tool: every candidate by its graph, every remaining legacy side by what it was seen to call. */
@@ -129,75 +152,4 @@ async function legacyTools(db: Database, flow: string): Promise<string[]> {
     [flow],
   );
   return rows.map((row) => row.tool);
-}
-
-/**
- * Files of the legacy side that nothing else imports.
- *
- * The entry is found in the configuration's text (`import("./x.ts")` in a loader, `module:attribute`
- * for Python); from there relative imports are followed. What another entry reaches is kept.
- */
-function deletableFiles(config: ResolvedConfig, flow: string): string[] {
-  const kept = new Set<string>();
-  for (const [name, other] of Object.entries(config.flows)) {
-    if (name !== flow) for (const file of entriesOf(config, other.legacy)) reach(file, kept);
-    for (const file of entriesOf(config, other.candidate)) reach(file, kept);
-  }
-  for (const source of Object.values(config.tools)) {
-    if ("module" in source) reach(resolve(config.baseDir, source.module), kept);
-    if ("python" in source) for (const file of entriesOf(config, source)) reach(file, kept);
-  }
-  const doomed = new Set<string>();
-  for (const file of entriesOf(config, config.flows[flow]?.legacy)) reach(file, doomed);
-  return [...doomed]
-    .filter((file) => !kept.has(file))
-    .map((file) => relative(config.baseDir, file))
-    .sort();
-}
-
-function entriesOf(config: ResolvedConfig, source: unknown): string[] {
-  if (typeof source === "function") {
-    const imported = [...String(source).matchAll(/import\(\s*["'`](\.[^"'`]+)["'`]\s*\)/g)];
-    return imported.flatMap((match) =>
-      match[1] === undefined ? [] : [resolve(config.baseDir, match[1])],
-    );
-  }
-  if (typeof source !== "object" || source === null || !("python" in source)) return [];
-  const { python: target, cwd } = source as { python: string; cwd?: string };
-  const module = target.slice(0, target.indexOf(":")).replaceAll(".", "/");
-  return [resolve(config.baseDir, cwd ?? ".", `${module}.py`)];
-}
-
-function reach(file: string, reached: Set<string>): void {
-  if (reached.has(file)) return;
-  const text = textOf(file);
-  if (text === undefined) return;
-  reached.add(file);
-  const imports = file.endsWith(".py") ? pythonImports(file, text) : scriptImports(file, text);
-  for (const next of imports) reach(next, reached);
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
-function scriptImports(file: string, text: string): string[] {
-  const found = text.matchAll(/(?:from|import)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g);
-  return [...found].flatMap((match) =>
-    match[1] === undefined ? [] : [resolve(dirname(file), match[1])],
-  );
-}
-
-function pythonImports(file: string, text: string): string[] {
-  const folder = dirname(file);
-  const siblings = new Set(readdirSync(folder).filter((name) => name.endsWith(".py")));
-  const words = [...text.matchAll(/^\s*(?:from\s+([\w.]+)\s+import\s+(.+)|import\s+([\w.]+))/gm)];
-  return words
-    .flatMap((match) => `${match[1] ?? ""} ${match[2] ?? ""} ${match[3] ?? ""}`.split(/[^\w]+/))
-    .filter((word) => siblings.has(`${word}.py`))
-    .map((word) => join(folder, `${word}.py`));
 }

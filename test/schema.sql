@@ -101,6 +101,12 @@ create table twintrack.legacy_tools (
   PRIMARY KEY (flow, tool)
 );
 
+create table twintrack.mcp_tools (
+  tool text not null,
+  last_seen timestamp with time zone not null default now(),
+  PRIMARY KEY (tool)
+);
+
 create table twintrack.migrations (
   version integer not null,
   checksum text not null,

@@ -1,11 +1,14 @@
 /** Commands that move flows from stage to stage. */
-import { TwintrackError } from "../../core/error.ts";
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { loadConfig } from "../config.ts";
 import type { Plan } from "../ladder.ts";
 import type { AnsweredWrites } from "../store/answered-writes.ts";
 import { runStoreCommand } from "./desk.ts";
 import { type Cli, currentUser } from "./main.ts";
+import { wholeNumber } from "./option.ts";
 import { EXIT, type Reply, table } from "./reply.ts";
 
 export function addStageCommands(cli: Cli): void {
@@ -70,10 +73,13 @@ function addMoves(cli: Cli): void {
     );
   move("retire", "prove that legacy can go, say what may be deleted, and retire it")
     .option("--dry-run", "only say it")
-    .addHelpText("after", `\nExample:\n  twintrack retire triage --why "four clean weeks"`)
-    .action((flow: string, options: MoveOptions) =>
-      cli.run(() => store(cli, "retire", moveArgs(flow, options), renderRetirement)),
-    );
+    .option("--patch <file>", "write the patch that takes it out; git apply takes it")
+    .option("--days <n>", "how far back a call over MCP counts as a use", "30")
+    .addHelpText(
+      "after",
+      `\nExample:\n  twintrack retire triage --why "four clean weeks" --patch retire.patch`,
+    )
+    .action((flow: string, options: RetireOptions) => cli.run(() => retire(cli, flow, options)));
 }
 
 function addCutover(cli: Cli): void {
@@ -98,6 +104,36 @@ function addCutover(cli: Cli): void {
         return store(cli, "cutover", { ...args, ...percent }, plan ? renderPlan : renderMove);
       }),
     );
+}
+
+interface RetireOptions extends MoveOptions {
+  patch?: string;
+  days: string;
+}
+
+async function retire(cli: Cli, flow: string, options: RetireOptions) {
+  const { patch: file, dryRun = false } = options;
+  const days = wholeNumber("--days", options.days, 36_500);
+  const args: JsonObject = { ...moveArgs(flow, options), days, patch: file !== undefined };
+  // Written first: a flow is not retired whose patch nobody gets.
+  const tried = await store(cli, "retire", { ...args, dryRun: true }, renderRetirement);
+  const { patch = "", root = "" } = tried.reply.data as JsonObject;
+  if (file !== undefined) writePatch(file, String(patch));
+  const done = dryRun ? tried : await store(cli, "retire", args, renderRetirement);
+  if (file === undefined) return done;
+  const next = [`git -C ${String(root)} apply ${resolve(file)}`];
+  return { reply: { ...done.reply, next }, text: `${done.text}\nwrote ${file}` };
+}
+
+/** @throws {TwintrackError} `USAGE` naming the file. */
+function writePatch(file: string, patch: string): void {
+  try {
+    writeFileSync(file, patch);
+  } catch (cause) {
+    throw new TwintrackError("USAGE", `--patch ${file} cannot be written: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
 }
 
 function moveArgs(flow: string, { why, who, override, dryRun }: MoveOptions): JsonObject {
@@ -191,6 +227,12 @@ function renderRetirement(data: JsonObject): string {
   const used = data.usedTools as { tool: string; by: string[] }[];
   return [
     `${String(data.flow)}: nothing uses its legacy side any more`,
+    ...list(
+      "stays, because something imports it",
+      (data.keptFiles as { file: string; by: string[] }[]).map(
+        ({ file, by }) => `${file}  (${by.join(", ")})`,
+      ),
+    ),
     ...list("can be deleted", data.deletableFiles as string[]),
     ...list("take out of the configuration", data.configEntries as string[]),
     ...list("wrapped tools that nobody calls", data.unusedTools as string[]),

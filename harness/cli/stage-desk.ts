@@ -6,6 +6,7 @@ import type { GateResult } from "../gate.ts";
 import { checkClimb, ladderOf, type Plan, planOf, type Standing } from "../ladder.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import { checkRetirement } from "../retire.ts";
+import { retirePatch } from "../retire-files.ts";
 import { sideMissing } from "../side.ts";
 import {
   changeStage,
@@ -112,6 +113,17 @@ async function rollback(desk: Desk, args: JsonObject): Promise<Reply> {
   };
 }
 
+async function retire(desk: Desk, args: JsonObject): Promise<Reply> {
+  const flow = text(args, "flow");
+  const days = typeof args.days === "number" ? args.days : undefined;
+  const retirement = await checkRetirement(desk.db, desk.config, desk.sides, flow, days);
+  // Before the change: a configuration that no patch can edit keeps its flow where it is.
+  const patch = args.patch === true ? retirePatch(desk.config, retirement) : {};
+  if (args.dryRun !== true) await change(desk, args, "retired");
+  const data = { ...retirement, ...patch } as unknown as JsonValue;
+  return { command: "retire", exitCode: EXIT.ok, data };
+}
+
 export const STAGE_COMMANDS: Record<string, StoreCommand> = {
   async stage(desk, args) {
     const names = typeof args.flow === "string" ? [args.flow] : Object.keys(desk.config.flows);
@@ -135,14 +147,5 @@ export const STAGE_COMMANDS: Record<string, StoreCommand> = {
   cutover,
   rollback,
 
-  async retire(desk, args) {
-    const flow = text(args, "flow");
-    const retirement = await checkRetirement(desk.db, desk.config, desk.sides, flow);
-    if (args.dryRun !== true) await change(desk, args, "retired");
-    return {
-      command: "retire",
-      exitCode: EXIT.ok,
-      data: { ...retirement } as unknown as JsonValue,
-    };
-  },
+  retire,
 };

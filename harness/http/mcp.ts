@@ -2,12 +2,16 @@
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import type { FastifyInstance } from "fastify";
+import type { Catalog } from "../../adapter/catalog.ts";
 import { catalogServer } from "../../adapter/catalog-server.ts";
 import { mcpHttpHandler } from "../../adapter/mcp-server.ts";
+import { noteMcpTool } from "../store/mcp-tools.ts";
 import type { Harness } from "../twintrack.ts";
 
 export function addMcpRoute(app: FastifyInstance, harness: Harness): void {
-  const handler = harness.sides.catalog().then((catalog) => mcpHttpHandler(catalogServer(catalog)));
+  const handler = harness.sides
+    .catalog()
+    .then((catalog) => mcpHttpHandler(catalogServer(noted(catalog, harness))));
   handler.catch(() => undefined); // Told to whoever calls.
   app.all("/mcp", async (request, reply) => {
     const handle = await handler;
@@ -30,3 +34,22 @@ export function addMcpRoute(app: FastifyInstance, harness: Harness): void {
       .send(response.body === null ? "" : Readable.fromWeb(response.body as ReadableStream));
   });
 }
+
+/** A call is told to the store once a minute and never waited for: retiring asks who still calls. */
+function noted(catalog: Catalog, harness: Harness): Catalog {
+  const toldAt = new Map<string, number>();
+  return {
+    ...catalog,
+    callTool(name, args, options) {
+      const now = Date.now();
+      if (now - (toldAt.get(name) ?? 0) > TELL_EVERY_MS) {
+        toldAt.set(name, now);
+        const telling = harness.database().then((db) => noteMcpTool(db, name));
+        telling.catch(() => toldAt.delete(name)); // The next call tells it.
+      }
+      return catalog.callTool(name, args, options);
+    },
+  };
+}
+
+const TELL_EVERY_MS = 60_000;

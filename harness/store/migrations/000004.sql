@@ -12,3 +12,9 @@ create table twintrack.coverage (
 
 -- True when nobody asked for the change: the configuration allows it, and `who` is twintrack.
 alter table twintrack.stage_changes add column automatic boolean not null default false;
+
+-- Which wrapped tools clients call over MCP: what retire must not take away from them.
+create table twintrack.mcp_tools (
+  tool      text primary key,
+  last_seen timestamptz not null default now()
+);

@@ -1,0 +1,171 @@
+/** What of a retired flow's legacy side can be deleted, and the patch that does it. */
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { TwintrackError } from "../core/error.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { type ConfigEdit, type EntryPath, withoutEntries } from "./config-edit.ts";
+import type { Retirement } from "./retire.ts";
+import {
+  entriesOf,
+  pythonImports,
+  reach,
+  scriptImports,
+  sourceFiles,
+  textOf,
+} from "./source-files.ts";
+import { unifiedDiff } from "./unified-diff.ts";
+
+export interface KeptFile {
+  file: string;
+  /** Files that import it. */
+  by: string[];
+}
+
+/** Files that only the legacy side of a flow, or an unused tool source, needs. */
+export function legacyFiles(
+  config: ResolvedConfig,
+  flow: string,
+  unusedSources: readonly string[],
+): Pick<Retirement, "deletableFiles" | "keptFiles"> {
+  const { doomed, kept } = reachedFiles(config, flow, unusedSources);
+  const files = [...doomed].filter((file) => !kept.has(file));
+  const importers = importersOf(config, files);
+  // What is imported from elsewhere stays, and with it all that it needs.
+  const stays = new Set<string>();
+  for (const file of importers.keys()) reach(file, stays);
+  const told = (file: string) => relative(config.baseDir, file);
+  return {
+    deletableFiles: files
+      .filter((file) => !stays.has(file))
+      .map(told)
+      .sort(),
+    keptFiles: [...importers].map(([file, by]) => ({ file: told(file), by: by.map(told) })),
+  };
+}
+
+function reachedFiles(config: ResolvedConfig, flow: string, unusedSources: readonly string[]) {
+  const kept = new Set<string>();
+  const doomed = new Set<string>();
+  for (const [name, other] of Object.entries(config.flows)) {
+    for (const file of entriesOf(config, other.legacy)) reach(file, name === flow ? doomed : kept);
+    for (const file of entriesOf(config, other.candidate)) reach(file, kept);
+  }
+  for (const [id, source] of Object.entries(config.tools)) {
+    const target = unusedSources.includes(id) ? doomed : kept;
+    if ("module" in source) reach(resolve(config.baseDir, source.module), target);
+    if ("python" in source) for (const file of entriesOf(config, source)) reach(file, target);
+  }
+  const edit = tryEdit(config, flow, unusedSources);
+  for (const module of edit?.droppedImports ?? []) reach(resolve(config.baseDir, module), doomed);
+  // What the configuration imports itself, once its entries are gone; loaders were looked at above.
+  const text = edit?.text ?? textOf(config.file ?? "") ?? "";
+  const file = config.file ?? config.baseDir;
+  for (const found of scriptImports(file, text.replaceAll("import(", ""))) reach(found, kept);
+  return { doomed, kept };
+}
+
+/** Who outside of these files imports one of them; the configuration is asked by itself. */
+function importersOf(config: ResolvedConfig, files: readonly string[]): Map<string, string[]> {
+  const importers = new Map<string, string[]>();
+  if (files.length === 0) return importers;
+  const doomed = new Set(files);
+  for (const file of sourceFiles(config.baseDir)) {
+    if (doomed.has(file) || file === config.file) continue;
+    const text = textOf(file) ?? "";
+    const imports = file.endsWith(".py") ? pythonImports(file, text) : scriptImports(file, text);
+    for (const target of new Set(imports)) {
+      if (doomed.has(target)) importers.set(target, [...(importers.get(target) ?? []), file]);
+    }
+  }
+  return importers;
+}
+
+function entryPaths(
+  config: ResolvedConfig,
+  flow: string,
+  unusedSources: readonly string[],
+): EntryPath[] {
+  return [
+    ["flows", flow, "legacy"],
+    ...(config.flows[flow]?.extract?.legacy
+      ? [["flows", flow, "extract", "legacy"] satisfies EntryPath]
+      : []),
+    ...unusedSources.map((id): EntryPath => ["tools", id]),
+  ];
+}
+
+function tryEdit(config: ResolvedConfig, flow: string, unusedSources: readonly string[]) {
+  try {
+    return editOf(config, flow, unusedSources);
+  } catch {
+    return undefined; // Told when the patch is asked for; the list of files does without.
+  }
+}
+
+function editOf(
+  config: ResolvedConfig,
+  flow: string,
+  unusedSources: readonly string[],
+): ConfigEdit {
+  if (config.file === undefined) {
+    throw new TwintrackError(
+      "STAGE_REFUSED",
+      "The configuration is no file: no patch can edit it",
+      {
+        hint: "Retire without --patch, and take out by hand what it lists.",
+      },
+    );
+  }
+  const text = readFileSync(config.file, "utf8");
+  return withoutEntries(config.file, text, entryPaths(config, flow, unusedSources));
+}
+
+export interface RetirePatch {
+  patch: string;
+  /** The folder in which `git apply` is to be run: the root of the repository, when there is one. */
+  root: string;
+}
+
+/**
+ * The patch that takes a retired flow's legacy side out of the project.
+ *
+ * @throws {TwintrackError} `STAGE_REFUSED` for a configuration that is computed and not written down.
+ */
+export function retirePatch(config: ResolvedConfig, retirement: Retirement): RetirePatch {
+  const { flow, configEntries, deletableFiles } = retirement;
+  const prefix = "tools.";
+  const unusedSources = configEntries
+    .filter((entry) => entry.startsWith(prefix))
+    .map((entry) => entry.slice(prefix.length));
+  const edit = editOf(config, flow, unusedSources);
+  const file = config.file ?? "";
+  const root = repositoryOf(config.baseDir);
+  const pathOf = (full: string) => relative(root, full).split(sep).join("/");
+  const outside = deletableFiles.filter((name) =>
+    pathOf(resolve(config.baseDir, name)).startsWith(".."),
+  );
+  if (outside.length > 0) {
+    throw new TwintrackError(
+      "STAGE_REFUSED",
+      `${outside.join(", ")} lie outside of ${basename(root)}: no patch there can delete them`,
+      { hint: "Retire without --patch, and delete by hand what it lists." },
+    );
+  }
+  const deleted = deletableFiles.map((name) => resolve(config.baseDir, name));
+  const patch = unifiedDiff([
+    { path: pathOf(file), before: readFileSync(file, "utf8"), after: edit.text },
+    ...deleted.map((full) => ({
+      path: pathOf(full),
+      before: readFileSync(full, "utf8"),
+      after: null,
+    })),
+  ]);
+  return { patch, root };
+}
+
+function repositoryOf(folder: string): string {
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, ".git"))) return at;
+    if (dirname(at) === at) return folder;
+  }
+}
