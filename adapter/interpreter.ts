@@ -4,7 +4,6 @@ import { accessSync, closeSync, constants, existsSync, openSync, readSync } from
 import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { SHADOW_VARIABLES } from "./egress.ts";
 
 const run = promisify(execFile);
 
@@ -107,7 +106,7 @@ export function childEnvironment(
     ([name]) =>
       inherit === true ||
       (inherit !== false && inherit.includes(name)) ||
-      SHADOW_VARIABLES.includes(name),
+      name === "TWINTRACK_ROLE",
   );
   const environment = { ...(Object.fromEntries(passed) as Environment), ...env };
   const pythonPath = [bridgeFolder(), environment.PYTHONPATH].filter(Boolean).join(delimiter);

@@ -7,7 +7,6 @@
  * object could not reach. Outside of a run the replaced methods do nothing of their own.
  */
 import { currentContext, type RunContext, runWithin } from "./context.ts";
-import { permitEgress } from "./egress.ts";
 import type { CoreExports } from "./installed.ts";
 import { type Method, owners, replace } from "./patch.ts";
 
@@ -98,7 +97,7 @@ function observedGenerate(original: ModelMethod, seen: Seen): ModelMethod {
     return runWithin({ ...context, insideModel: true }, () =>
       context.interceptor.model.generate(
         seen(this, args),
-        async () => permitEgress(() => original.apply(this, args)) as Promise<unknown>,
+        async () => original.apply(this, args) as Promise<unknown>,
       ),
     );
   };
@@ -124,16 +123,15 @@ async function* stepped(
   context: RunContext,
   open: () => AsyncIterable<unknown>,
 ): AsyncGenerator<unknown, void, void> {
-  const reaching = <T>(work: () => T) => runWithin(context, () => permitEgress(work));
-  const items = reaching(() => open()[Symbol.asyncIterator]());
+  const items = runWithin(context, () => open()[Symbol.asyncIterator]());
   try {
     for (;;) {
-      const step = await reaching(() => items.next());
+      const step = await runWithin(context, () => items.next());
       if (step.done) return;
       yield step.value;
     }
   } finally {
-    await reaching(async () => items.return?.());
+    await runWithin(context, async () => items.return?.());
   }
 }
 

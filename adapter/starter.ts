@@ -11,7 +11,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { type ChildSpec, PythonChild } from "./child.ts";
-import { permitEgress } from "./egress.ts";
 import { childEnvironment, type EnvironmentPolicy, findInterpreter } from "./interpreter.ts";
 
 export interface StartOptions extends EnvironmentPolicy {
@@ -109,9 +108,7 @@ export class PythonStarter {
     const { cwd: folder, startTimeoutMs = DEFAULT_START_MS, role, inspect } = this.#options;
     const cwd = resolve(folder ?? ".");
     const environment = childEnvironment(this.#options, process.env, role);
-    const interpreter = await permitEgress(() =>
-      findInterpreter(this.#options.interpreter, cwd, environment),
-    );
+    const interpreter = await findInterpreter(this.#options.interpreter, cwd, environment);
     if (interpreter === undefined) throw this.#interpreterMissing();
     const child = new PythonChild(this.#childSpec(interpreter, cwd, environment));
     try {

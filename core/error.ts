@@ -54,8 +54,6 @@ export const ERROR_CODES = {
   MODEL_FAILED: { httpStatus: 502, exitCode: 5, retryable: true },
   /** A write was granted and its result is unknown; it is never repeated by itself. */
   EFFECT_UNKNOWN: { httpStatus: 409, exitCode: 6, retryable: false },
-  /** Code of a shadow run tried to reach the world past the tools. */
-  EGRESS_REFUSED: { httpStatus: 403, exitCode: 6, retryable: false },
   /** A recorded value lost information when it became JSON, so it cannot stand in for the original. */
   RECORDING_LOSSY: { httpStatus: 409, exitCode: 1, retryable: false },
   /** A value has no JSON form: a cycle, or a getter or toJSON that throws. */
@@ -78,6 +76,10 @@ export const ERROR_CODES = {
   STAGE_REFUSED: { httpStatus: 409, exitCode: 6, retryable: false },
   /** The server has an API key and the caller did not send it. */
   UNAUTHENTICATED: { httpStatus: 401, exitCode: 6, retryable: false },
+  /** The caller's key is known, but its role may not do this. */
+  FORBIDDEN: { httpStatus: 403, exitCode: 6, retryable: false },
+  /** Too many wrong keys came from this address within a minute. */
+  TOO_MANY_ATTEMPTS: { httpStatus: 429, exitCode: 6, retryable: true },
   /** The address would be reachable from outside and nothing authenticates callers. */
   BIND_REFUSED: { httpStatus: 500, exitCode: 6, retryable: false },
   /** The port is taken or may not be opened. */

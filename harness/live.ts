@@ -140,7 +140,7 @@ async function answerTrigger(
     epoch: context.epoch,
     seq,
     flow,
-    triggerId: privacy.mask.text(trigger.id),
+    triggerId: privacy.mask.id(trigger.id),
     source: trigger.source,
     receivedAt: trigger.receivedAt,
     stage: stage.stage,

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../core/error.ts";
+import type { KeyBook } from "./access/key-book.ts";
 import type { Backlog } from "./backlog.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { privacyOf } from "./privacy/privacy.ts";
@@ -19,6 +20,8 @@ import { openDatabase } from "./store/open.ts";
 
 const TICK_MS = 100;
 const RECONNECT_MS = 1_000;
+/** A key that is revoked ends within this. */
+const KEYS_EVERY_MS = 1_000;
 const EXPIRE_EVERY_MS = 60_000;
 /** How long the end may wait for a database that does not answer. */
 const CLOSE_MS = 5_000;
@@ -50,6 +53,7 @@ export interface Loops {
 interface LoopParts {
   config: ResolvedConfig;
   stages: StageBook;
+  keys: KeyBook;
   spool: Spool;
   backlog: Backlog;
   host: ShadowHost;
@@ -103,6 +107,7 @@ export function startLoops(parts: LoopParts): Loops {
       problems.shadow = messageOf(error);
     }),
     loop(stop.signal, followSwitch, () => undefined),
+    every(KEYS_EVERY_MS, stop.signal, async () => parts.keys.refresh((await connected()).db)),
     every(EXPIRE_EVERY_MS, stop.signal, async () => void parts.spool.expire()),
     ...chores.map(({ everyMs, run }) =>
       every(everyMs, stop.signal, async () => run((await connected()).db, parts.config)),

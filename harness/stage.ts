@@ -10,6 +10,7 @@ import { TwintrackError } from "../core/error.ts";
 import { type Side, STAGES, type Stage } from "../core/trigger.ts";
 import type { ResolvedConfig } from "./config.ts";
 import type { GateResult } from "./gate.ts";
+import { appendAudit } from "./store/audit.ts";
 import type { Database } from "./store/database.ts";
 
 export interface FlowStage {
@@ -121,6 +122,9 @@ export function changeStage(
         change.automatic === true,
       ],
     );
+    const { who, flow, to, why } = change;
+    const about = { flow, from: from.stage, to, percent, why, override: change.override === true };
+    await appendAudit(query, { event: "stage", who, about });
     return { stage: change.to, canaryPercent: percent, version: row.version };
   });
 }

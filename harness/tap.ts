@@ -63,7 +63,7 @@ export function openTap({ sides, spool, privacy, ...outlook }: TapOptions): Tap 
       const fresh = runs.filter((run) => isFirst(flow, epoch, run));
       for (const run of fresh) {
         const fitted = await fitting(schema, run.input);
-        const triggerId = privacy.mask.text(run.triggerId);
+        const triggerId = privacy.mask.id(run.triggerId);
         const told = { flow, epoch, run, triggerId, config, outlook };
         const header = headerOf({ ...told, fits: fitted !== undefined });
         const payload = payloadOf(run, fitted ?? run.input);

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Side } from "../core/trigger.ts";
+import { type KeyBook, openKeyBook } from "./access/key-book.ts";
 import { openBacklog } from "./backlog.ts";
 import { type ResolvedConfig, resolveConfig, type TwintrackConfig } from "./config.ts";
 import { openLedger } from "./ledger.ts";
 import { type Answer, type Live, openLive, type RunRequest } from "./live.ts";
 import { type Loops, startLoops } from "./loops.ts";
 import { privacyOf } from "./privacy/privacy.ts";
-import { openShadowHost, type ShadowHost } from "./shadow-host.ts";
+import { childHost, inProcessHost, type ShadowHost } from "./shadow-host.ts";
 import { openSides, type Sides } from "./side.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { openStageBook, type StageBook } from "./stage.ts";
@@ -32,6 +33,7 @@ export interface Harness {
   readonly config: ResolvedConfig;
   readonly sides: Sides;
   readonly stages: StageBook;
+  readonly keys: KeyBook;
   readonly live: Live;
   readonly tap: Tap;
   /** The database, once it answers. Rejects with the reason while it does not. */
@@ -60,6 +62,7 @@ export function openHarness(
   const epoch = crypto.randomUUID();
   const sides = openSides(config);
   const stages = openStageBook(config);
+  const keys = openKeyBook(config.dataDir);
   const privacy = privacyOf(config);
   privacy.prepare();
   const folder = join(config.dataDir, "spool");
@@ -68,12 +71,16 @@ export function openHarness(
   const ledger = openLedger(config.dataDir, epoch, privacy.vault);
   const live = openLive({ sides, stages, spool, backlog, epoch, ledger, privacy });
   const tap = openTap({ sides, stages, spool, backlog, privacy });
-  const host = openShadowHost(config);
-  const loops = startLoops({ config, stages, spool, backlog, host, judges });
+  const host =
+    config.file === undefined
+      ? inProcessHost(config)
+      : childHost({ configFile: config.file, dataDir: config.dataDir });
+  const loops = startLoops({ config, stages, keys, spool, backlog, host, judges });
   return {
     config,
     sides,
     stages,
+    keys,
     live,
     tap,
     database: async () => (await loops.machinery()).db,
@@ -96,6 +103,7 @@ function statusOf(
   loops: Loops,
 ): Status {
   const { problems } = loops;
+  const { mask } = privacyOf(config);
   const spoolProblem = spool.problem();
   const pid = host.pid();
   return {
@@ -104,14 +112,14 @@ function statusOf(
     database: {
       kind: config.databaseUrl === undefined ? "pglite" : "postgres",
       ready: problems.database === undefined,
-      ...(problems.database === undefined ? {} : { problem: problems.database }),
+      ...(problems.database === undefined ? {} : { problem: mask.text(problems.database) }),
     },
     spool: spoolProblem === undefined ? {} : { problem: spoolProblem },
     shadow: {
       paused: stages.isPaused(),
       judged: loops.judged(),
       ...(pid === undefined ? {} : { pid }),
-      ...(problems.shadow === undefined ? {} : { problem: problems.shadow }),
+      ...(problems.shadow === undefined ? {} : { problem: mask.text(problems.shadow) }),
     },
   };
 }

@@ -1,3 +1,30 @@
+create table twintrack.api_keys (
+  id text not null,
+  name text not null,
+  hash bytea not null,
+  role text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  PRIMARY KEY (id),
+  CHECK ((id ~ '^[0-9a-f]{12}$'::text)),
+  CHECK ((name <> ''::text)),
+  CHECK ((octet_length(hash) = 32)),
+  CHECK ((role = ANY (ARRAY['viewer'::text, 'ingest'::text, 'reviewer'::text, 'operator'::text, 'admin'::text])))
+);
+
+create table twintrack.audit (
+  seq bigint not null,
+  bytes bytea not null,
+  prev_hash bytea not null,
+  hash bytea not null,
+  PRIMARY KEY (seq),
+  CHECK ((octet_length(hash) = 32)),
+  CHECK ((octet_length(prev_hash) = 32)),
+  CHECK ((seq > 0))
+);
+
 create table twintrack.coverage (
   flow text not null,
   flow_hash text not null,
@@ -114,6 +141,32 @@ create table twintrack.migrations (
   PRIMARY KEY (version)
 );
 
+create table twintrack.purges (
+  id bigint not null generated always as identity,
+  flow text,
+  subjects text[] not null,
+  who text not null,
+  trials bigint not null,
+  runs bigint not null,
+  differences bigint not null,
+  at timestamp with time zone not null default now(),
+  PRIMARY KEY (id),
+  CHECK ((who <> ''::text))
+);
+
+create table twintrack.retired_trials (
+  epoch uuid not null,
+  flow text not null,
+  verdict text not null,
+  cause text not null,
+  trials bigint not null,
+  last_seq bigint not null,
+  PRIMARY KEY (epoch, flow, verdict, cause),
+  CHECK ((cause = ANY (ARRAY['retention'::text, 'purge'::text]))),
+  CHECK ((last_seq > 0)),
+  CHECK ((trials > 0))
+);
+
 create table twintrack.runs (
   trial_id text not null,
   side text not null,
@@ -163,6 +216,7 @@ create table twintrack.trials (
   contract_violations integer not null default 0,
   trace bytea,
   judged_at timestamp with time zone,
+  subject text,
   trace_verdict text,
   first_divergent_step text,
   steps jsonb,
@@ -180,3 +234,4 @@ create table twintrack.trials (
 );
 CREATE INDEX trials_flow ON twintrack.trials USING btree (flow, received_at DESC);
 CREATE INDEX trials_open ON twintrack.trials USING btree (received_at) WHERE (verdict IS NULL);
+CREATE INDEX trials_subject ON twintrack.trials USING btree (subject) WHERE (subject IS NOT NULL);

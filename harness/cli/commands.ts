@@ -4,6 +4,7 @@
  */
 import { learnSchema } from "../../adapter/learn.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
+import type { Role } from "../access/role.ts";
 import type { ResolvedConfig } from "../config.ts";
 import { judgedBy } from "../flow-gate.ts";
 import { privacyOf } from "../privacy/privacy.ts";
@@ -14,6 +15,7 @@ import { books } from "../store/books.ts";
 import type { Database } from "../store/database.ts";
 import { returnedValues } from "../store/recordings.ts";
 import { reportRows } from "../store/report-rows.ts";
+import { ACCESS_COMMANDS } from "./access-desk.ts";
 import { gateReply } from "./gate-reply.ts";
 import { EXIT, type Reply, textOf as text } from "./reply.ts";
 import { RULES_COMMANDS } from "./rules-command.ts";
@@ -34,6 +36,30 @@ export async function reportOf(
 ): Promise<Report> {
   return buildReport(await reportRows(db, config, flow), new Date().toISOString());
 }
+
+/** The role that each command needs when it comes over HTTP; admin when it is not here. */
+export const COMMAND_ROLES: Readonly<Record<string, Role>> = {
+  stage: "viewer",
+  gate: "viewer",
+  report: "viewer",
+  books: "viewer",
+  "triage history": "viewer",
+  "learned outputs": "viewer",
+  "rules propose": "viewer",
+  triage: "reviewer",
+  "triage merge": "reviewer",
+  "triage split": "reviewer",
+  "triage restore": "reviewer",
+  rejudge: "reviewer",
+  "shadow on": "operator",
+  "shadow off": "operator",
+  cutover: "operator",
+  rollback: "operator",
+  retire: "operator",
+  "audit log": "operator",
+  "audit verify": "viewer",
+  "audit head": "viewer",
+};
 
 export const STORE_COMMANDS: Record<string, StoreCommand> = {
   ...STAGE_COMMANDS,
@@ -73,6 +99,7 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
 
   ...TRIAGE_COMMANDS,
   ...RULES_COMMANDS,
+  ...ACCESS_COMMANDS,
 
   async "learned outputs"({ config, db, sides }) {
     const catalog = await sides.catalog();

@@ -6,6 +6,8 @@ import { userInfo } from "node:os";
 import { Command, CommanderError } from "commander";
 import { claimStdout } from "../../adapter/mcp-server.ts";
 import { TwintrackError } from "../../core/error.ts";
+import { ownMask } from "../privacy/mask.ts";
+import { addAccessCommands } from "./access-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addJudgeCommands } from "./judge-commands.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
@@ -68,6 +70,7 @@ export function buildCli(): Cli {
   addTriageCommand(cli);
   addRulesCommand(cli);
   addServeCommands(cli);
+  addAccessCommands(cli);
   addDoctorCommand(cli);
   inheritOptions(program);
   return cli;
@@ -96,9 +99,10 @@ function talk({ warnings = [], next = [] }: Reply): void {
   for (const command of next) process.stderr.write(`next: ${command}\n`);
 }
 
+/** Standard error ends up in logs: what tools and chains say is masked, under a key of this process. */
 function fail(error: unknown, { json, verbose }: GlobalOptions): void {
   const text = json ? JSON.stringify(errorDocument(error)) : errorText(error, verbose === true);
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${ownMask().text(text)}\n`);
   process.exitCode = exitCodeOf(error);
 }
 

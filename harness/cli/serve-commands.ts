@@ -1,12 +1,13 @@
 /** Commands that keep running, and the schema. */
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
+import { noteConfig } from "../audit/config-change.ts";
 import { loadConfig } from "../config.ts";
 import { serve } from "../http/server.ts";
 import { secretOf } from "../secret.ts";
 import { migrationStatus } from "../store/migrate.ts";
 import { connectDatabase, openDatabase } from "../store/open.ts";
 import { type Harness, openHarness } from "../twintrack.ts";
-import type { Cli } from "./main.ts";
+import { type Cli, currentUser } from "./main.ts";
 import { MAX_PORT, wholeNumber } from "./option.ts";
 import { EXIT, type Reply } from "./reply.ts";
 
@@ -110,7 +111,9 @@ function onStop(what: string, end: () => Promise<void>): void {
 async function refuseToShare(harness: Harness): Promise<string[]> {
   try {
     // Whatever people have set while no server ran holds from the first trigger on.
-    await harness.stages.refresh(await harness.database());
+    const db = await harness.database();
+    await Promise.all([harness.stages.refresh(db), harness.keys.refresh(db)]);
+    await noteConfig(db, harness.config, currentUser());
     return [];
   } catch (error) {
     if (isTwintrackError(error) && error.code === "STORE_UNAVAILABLE") {

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TwintrackError } from "../../core/error.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
 import type { Answer } from "../live.ts";
+import { privacyOf } from "../privacy/privacy.ts";
 import type { Harness } from "../twintrack.ts";
 import { outputOf } from "../twintrack.ts";
 import { problemOf } from "./problem.ts";
@@ -13,6 +14,7 @@ import { problemOf } from "./problem.ts";
 type FlowRequest = FastifyRequest<{ Params: { flow: string } }>;
 
 export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
+  const { mask } = privacyOf(harness.config);
   const answer = (
     request: FlowRequest,
     reply: FastifyReply,
@@ -48,7 +50,7 @@ export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
       await events.send("end");
     } catch (error) {
       if (!events.begun()) throw error;
-      await events.send("error", problemOf(error));
+      await events.send("error", problemOf(error, mask));
     }
     reply.raw.end();
   });

@@ -1,5 +1,6 @@
 /** Failures as HTTP tells them. */
 import { ERROR_CODES, isTwintrackError, messageOf, TwintrackError } from "../../core/error.ts";
+import { type Mask, OPEN_MASK } from "../privacy/mask.ts";
 
 export const BODY_LIMIT_BYTES = 4 * 1024 * 1024;
 
@@ -9,21 +10,27 @@ interface Reply {
   send(body: unknown): unknown;
 }
 
-export function sendProblem(reply: Reply, error: unknown, status?: number): unknown {
-  const problem = problemOf(error, status);
+/** @param mask for what comes from a side: its words may hold anything */
+export function sendProblem(
+  reply: Reply,
+  error: unknown,
+  mask: Mask = OPEN_MASK,
+  status?: number,
+): unknown {
+  const problem = problemOf(error, mask, status);
   return reply.code(problem.status).type("application/problem+json").send(problem);
 }
 
 /** RFC 9457. */
-export function problemOf(error: unknown, status?: number) {
+export function problemOf(error: unknown, mask: Mask, status?: number) {
   const known = isTwintrackError(error) ? error : fromFastify(error);
   return {
     type: `urn:twintrack:error:${known.code}`,
     title: known.code,
     status: status ?? ERROR_CODES[known.code].httpStatus,
     code: known.code,
-    detail: known.message,
-    ...(known.hint === undefined ? {} : { hint: known.hint }),
+    detail: mask.text(known.message),
+    ...(known.hint === undefined ? {} : { hint: mask.text(known.hint) }),
   };
 }
 

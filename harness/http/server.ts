@@ -3,10 +3,11 @@ import { randomBytes } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
 import { TwintrackError } from "../../core/error.ts";
 import { announceServer } from "../cli/desk.ts";
+import { privacyOf } from "../privacy/privacy.ts";
 import { books } from "../store/books.ts";
 import type { Harness } from "../twintrack.ts";
+import { type Door, guard, mayRead } from "./access.ts";
 import { addFlowRoutes } from "./flows.ts";
-import { isBearer } from "./key.ts";
 import { addMcpRoute } from "./mcp.ts";
 import { renderMetrics } from "./metrics.ts";
 import { BODY_LIMIT_BYTES, sendProblem } from "./problem.ts";
@@ -32,11 +33,13 @@ const LOOPBACK = ["127.0.0.1", "localhost", "::1"];
 
 export async function serve(harness: Harness, options: ServerOptions = {}): Promise<Server> {
   const { host = "127.0.0.1", port = 4100, apiKey } = options;
-  if (!LOOPBACK.includes(host) && !apiKey) {
+  if (!LOOPBACK.includes(host) && !apiKey && !harness.keys.isUsed()) {
     throw new TwintrackError(
       "BIND_REFUSED",
       `${host} can be reached from outside, and nothing authenticates callers`,
-      { hint: "Set TWINTRACK_API_KEY (or TWINTRACK_API_KEY_FILE), or bind to 127.0.0.1." },
+      {
+        hint: "Set TWINTRACK_API_KEY (or TWINTRACK_API_KEY_FILE), make a key (twintrack keys add), or bind to 127.0.0.1.",
+      },
     );
   }
   // Commands from this machine have a secret of their own, so that no shared key is needed for them.
@@ -66,58 +69,35 @@ function loopbackUrl(url: string): string {
 
 function buildApp(harness: Harness, secret: string, apiKey: string | undefined): FastifyInstance {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: "idle" });
-  app.setErrorHandler((error, _request, reply) => sendProblem(reply, error));
+  const { mask } = privacyOf(harness.config);
+  app.setErrorHandler((error, _request, reply) => sendProblem(reply, error, mask));
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
       reply,
       new TwintrackError("REQUEST_INVALID", `There is no ${request.method} ${request.url}`),
+      mask,
       404,
     ),
   );
-  if (apiKey) requireKey(app, apiKey);
-  else requireLocalHost(app);
+  const door: Door = { adminKey: apiKey, secret, keys: harness.keys, loopback: LOOPBACK };
+  guard(app, door);
   addFlowRoutes(app, harness);
   addTapRoute(app, harness);
-  addReportRoutes(app, harness, secret);
+  addReportRoutes(app, harness, door);
   addMcpRoute(app, harness);
-  addHealthRoutes(app, harness);
+  addHealthRoutes(app, harness, door);
   return app;
 }
 
-/** Health stays open for whoever restarts us; commands check a secret of their own. */
-const OPEN_PATHS = ["/healthz", "/readyz", "/api/commands"];
-
-function requireKey(app: FastifyInstance, apiKey: string): void {
-  app.addHook("onRequest", async (request, reply) => {
-    if (OPEN_PATHS.includes(request.url) || isBearer(request.headers.authorization, apiKey))
-      return undefined;
-    const refusal = new TwintrackError("UNAUTHENTICATED", "This server needs an API key", {
-      hint: "Send Authorization: Bearer <key>.",
-    });
-    return sendProblem(reply, refusal);
-  });
-}
-
-/** A page in a browser here may reach us under a name of its own (DNS rebinding); it says so in `Host`. */
-function requireLocalHost(app: FastifyInstance): void {
-  app.addHook("onRequest", async (request, reply) => {
-    if (LOOPBACK.includes(request.hostname.replace(/^\[(.*)\]$/, "$1"))) return undefined;
-    const refusal = new TwintrackError(
-      "UNAUTHENTICATED",
-      `Without an API key only this machine is served, not the host ${request.hostname}`,
-      { hint: "Call 127.0.0.1, or set TWINTRACK_API_KEY." },
-    );
-    return sendProblem(reply, refusal, 403);
-  });
-}
-
-function addHealthRoutes(app: FastifyInstance, harness: Harness): void {
+function addHealthRoutes(app: FastifyInstance, harness: Harness, door: Door): void {
   app.get("/healthz", () => ({ ok: true }));
-  app.get("/readyz", async (_request, reply) => {
+  app.get("/readyz", async (request, reply) => {
     const status = harness.status();
     // Not ready still answers flows: only what needs the database waits.
     const ready = status.database.ready && status.spool.problem === undefined;
-    return reply.code(ready ? 200 : 503).send({ ready, ...status });
+    // Whoever restarts us needs no more than the first word.
+    const told = mayRead(request, door) ? { ready, ...status } : { ready };
+    return reply.code(ready ? 200 : 503).send(told);
   });
   app.get("/metrics", async (_request, reply) => {
     const counted = await harness

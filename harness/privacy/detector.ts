@@ -95,7 +95,7 @@ const DETECTORS = {
   assignment: {
     needles: ["key", "secret", "token", "passw", "passphrase", "pwd", "signature"],
     pattern: new RegExp(
-      `(?<!⟨)(?:${NAMES})["'\\\\]{0,4}\\s{0,4}[:=]\\s{0,4}["'\\\\]{0,4}([^\\s"'&;,}⟨\\\\]{4,512})`,
+      `(?<!⟨)(?:${NAMES})["'\\\\]{0,4}\\s{0,4}[:=]\\s{0,4}["'\\\\]{0,4}(?![0-9a-f]{16}⟩)([^\\s"'&;,}⟨\\\\]{4,512})`,
       "gi",
     ),
     isReal: (found) => !/^(?:null|true|false|none|undefined|string|number)$/i.test(found),
@@ -108,7 +108,7 @@ const DETECTORS = {
   },
   card: {
     needles: "digits",
-    pattern: /(?<![\d.])[3-6](?:[ -]?\d){12,18}(?!\d)/g,
+    pattern: /(?<![\d.+])[3-6](?:[ -]?\d){12,18}(?!\d)/g,
     isReal: isCardNumber,
   },
   ssn: {
@@ -154,14 +154,31 @@ function matchesOf(
   isReal: Detector["isReal"],
 ): Finding[] {
   const found: Finding[] = [];
-  for (const match of text.matchAll(pattern)) {
-    const secret = match[1] ?? match[0];
-    if (isReal && !isReal(secret)) continue;
+  const search = new RegExp(pattern);
+  for (let match = search.exec(text); match; match = search.exec(text)) {
+    const secret = realPart(match[1] ?? match[0], isReal);
+    if (secret === undefined) {
+      search.lastIndex = match.index + 1; // A secret may begin within what only looked like one.
+      continue;
+    }
     // A group is the last thing in its pattern, or stands before one character.
-    const start = match.index + match[0].lastIndexOf(secret);
+    const start = match.index + match[0].lastIndexOf(match[1] ?? match[0]);
     found.push({ kind, start, end: start + secret.length });
+    search.lastIndex = start + secret.length;
   }
   return found;
+}
+
+/** Digits that follow a number after a blank look like a part of it: without its last groups it may hold. */
+function realPart(found: string, isReal: Detector["isReal"]): string | undefined {
+  if (!isReal) return found;
+  for (let part = found; part !== ""; part = part.slice(0, lastGap(part)))
+    if (isReal(part)) return part;
+  return undefined;
+}
+
+function lastGap(text: string): number {
+  return Math.max(text.lastIndexOf(" "), text.lastIndexOf("-"), 0);
 }
 
 /** What overlaps becomes one finding, so that no rest of a secret stays. */

@@ -6,19 +6,22 @@
  * A secret is known by the name of its field (every value below such a field is one), or by what it
  * looks like, also in the middle of a text and in the names of fields.
  */
+import { randomBytes } from "node:crypto";
 import { isJsonObject, type JsonObject, type JsonValue, setOwn } from "../../core/json.ts";
 import type { Difference } from "../compare/difference.ts";
 import { advance, type Pattern, type Progress, parsePattern, startOf } from "../compare/pattern.ts";
 import { escapeSegment, segmentsOf } from "../compare/pointer.ts";
 import { DETECTOR_KINDS, type DetectorKind, findSecrets } from "./detector.ts";
 import { type IsSecretField, secretFields } from "./field-name.ts";
-import { type Key, shortDigest } from "./key-ring.ts";
+import { type Key, parseKeys, shortDigest } from "./key-ring.ts";
 import type { PrivacyConfig } from "./privacy-config.ts";
 
 export interface Mask {
   text(text: string): string;
   json(value: JsonValue): JsonValue;
   difference(difference: Difference): Difference;
+  /** Of an id that a caller gave: nobody knows what is in it. One in the form of a UUID stays. */
+  id(given: string): string;
 }
 
 /** Masks nothing. */
@@ -26,7 +29,14 @@ export const OPEN_MASK: Mask = {
   text: (text) => text,
   json: (value) => value,
   difference: (difference) => difference,
+  id: (given) => given,
 };
+
+/** For what nobody compares: no key has to be there, and no two processes mask alike. */
+export function ownMask(): Mask {
+  const [key] = parseKeys(randomBytes(32).toString("hex"), "own key");
+  return openMask({}, () => key);
+}
 
 interface Rules {
   key: () => Key;
@@ -56,6 +66,8 @@ export function openMask(options: PrivacyConfig["mask"], key: () => Key): Mask {
     json: (value) => closing(rules, value, () => maskValue(rules, value, root)),
     difference: (difference) =>
       closingDifference(rules, difference, () => maskDifference(rules, difference, root)),
+    id: (given) =>
+      UUID.test(given) ? given : closing(rules, given, () => tag(rules, "id", given)),
   };
 }
 
@@ -103,6 +115,8 @@ function maskText(rules: Rules, text: string): string {
   }
   return masked + text.slice(at);
 }
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const IS_MASK = /^⟨[a-z_]+(?::[0-9a-f]{16}(?::\d+)?)?⟩$/;
 

@@ -2,6 +2,7 @@
 import type { DifferenceKind } from "../compare/difference.ts";
 import type { Privacy } from "../privacy/privacy.ts";
 import type { Decision, DivergenceRow, Grouping, SampleRow } from "../report/rows.ts";
+import { appendAudit } from "./audit.ts";
 import { COUNTED } from "./counted.ts";
 import type { Database } from "./database.ts";
 import { GROUPED, type SplitBy } from "./groupings.ts";
@@ -116,23 +117,19 @@ export async function sampleRows(
 }
 
 /** What a person says of a divergence. */
-export async function decide(
+export function decide(
   db: Database,
   flow: string,
   fingerprint: string,
-  decision: Decision,
+  { decision, who, why, owner, until }: Decision,
 ): Promise<void> {
-  await db.query(
-    `insert into twintrack.decisions (flow, fingerprint, decision, who, why, owner, until)
-     values ($1, $2, $3, $4, $5, $6, $7::timestamptz)`,
-    [
-      flow,
-      fingerprint,
-      decision.decision,
-      decision.who,
-      decision.why,
-      decision.owner,
-      decision.until,
-    ],
-  );
+  return db.transaction(async (query) => {
+    await query(
+      `insert into twintrack.decisions (flow, fingerprint, decision, who, why, owner, until)
+       values ($1, $2, $3, $4, $5, $6, $7::timestamptz)`,
+      [flow, fingerprint, decision, who, why, owner, until],
+    );
+    const about = { flow, fingerprint, decision, why, owner, until };
+    await appendAudit(query, { event: "decision", who, about });
+  });
 }

@@ -6,6 +6,7 @@
  * is called `<fingerprint>#<digest of what it is split by>`.
  */
 import { TwintrackError } from "../../core/error.ts";
+import { appendAudit } from "./audit.ts";
 import type { Database, Query } from "./database.ts";
 
 export type SplitBy = "place" | "message";
@@ -140,6 +141,11 @@ async function say(
      values ($1, $2, $3, $4, $5, $6, $7)`,
     [flow, fingerprint, grouping.action, into, by, who, why],
   );
+  await appendAudit(query, {
+    event: "decision",
+    who,
+    about: { flow, fingerprint, ...grouping, why },
+  });
 }
 
 /** One decision or grouping, as it was said. */

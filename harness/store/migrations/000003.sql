@@ -42,10 +42,6 @@ create table twintrack.groupings (
 create index groupings_fingerprint on twintrack.groupings (flow, fingerprint, id desc);
 
 -- Decisions and groupings are never changed, only followed by others.
-create function twintrack.refuse_change() returns trigger language plpgsql as $$
-begin
-  raise exception 'rows of % are only ever added', tg_table_name;
-end $$;
 create trigger decisions_append_only before update or delete on twintrack.decisions
   for each statement execute function twintrack.refuse_change();
 create trigger groupings_append_only before update or delete on twintrack.groupings
