@@ -120,12 +120,19 @@ function convertInstance(value: object, state: ConversionState, ancestors: objec
     );
   if (value instanceof Set) return tag(state, "set", [...value].map(inner));
   if (ArrayBuffer.isView(value)) return tag(state, "bytes", base64(value));
+  if (value instanceof ArrayBuffer) return tag(state, "bytes", base64(new Uint8Array(value)));
+  if (value instanceof RegExp) return tag(state, "regexp", String(value));
   if (value instanceof Error) return tag(state, "error", `${value.name}: ${value.message}`);
   state.lossy = true;
   const toJSON = (value as { toJSON?: unknown }).toJSON;
-  return typeof toJSON === "function"
-    ? inner(toJSON.call(value))
-    : convertFields(value, state, ancestors);
+  if (typeof toJSON === "function") return inner(toJSON.call(value));
+  if (value instanceof Number || value instanceof String || value instanceof Boolean) {
+    return inner(value.valueOf());
+  }
+  const fields = convertFields(value, state, ancestors);
+  if (Object.keys(fields).length > 0) return fields;
+  // Nothing of it can be seen from outside; at least it is not taken for {}.
+  return tag(state, "object", value.constructor?.name ?? "");
 }
 
 function convertFields(value: object, state: ConversionState, ancestors: object[]): JsonObject {

@@ -5,6 +5,7 @@ import type { JsonValue } from "../core/json.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Stage } from "../core/trigger.ts";
 import { type GateConfig, gateShape } from "./automation.ts";
+import type { Engine } from "./compare/judge.ts";
 import { type LadderStep, ladderShape } from "./ladder.ts";
 import { anyFunction, anyObject, type LegacySource } from "./source.ts";
 
@@ -57,7 +58,11 @@ export interface FlowConfig {
      */
     models?: "live" | "shared";
   };
-  compare?: { rules?: readonly unknown[] };
+  compare?: {
+    rules?: readonly unknown[];
+    /** What compares the answers. `deep-diff` compares arrays by place. Default `twintrack`. */
+    engine?: Engine;
+  };
   gate?: GateConfig;
   /** The shares of triggers that the candidate gets one after the other, and how long each is held. */
   ladder?: readonly LadderStep[];
@@ -93,7 +98,12 @@ export const flowShape = z.strictObject({
   noise: z
     .strictObject({ sample: share, models: z.enum(["live", "shared"]).optional() })
     .optional(),
-  compare: z.strictObject({ rules: z.array(z.unknown()).optional() }).optional(),
+  compare: z
+    .strictObject({
+      rules: z.array(z.unknown()).optional(),
+      engine: z.enum(["twintrack", "deep-diff"]).optional(),
+    })
+    .optional(),
   gate: gateShape.optional(),
   ladder: ladderShape.optional(),
   canaryKey: anyFunction.optional(),

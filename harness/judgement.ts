@@ -120,6 +120,7 @@ function judgePair(
     legacyCalls: legacy.calls,
     candidateCalls: other.calls,
     rules,
+    engine: config.compare?.engine,
   });
 }
 

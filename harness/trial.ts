@@ -125,7 +125,7 @@ async function openBench(flow: string, sides: Sides, privacy: Privacy): Promise<
 /** By what the runs of a flow are judged: its extractors and its rules, as they are now. */
 export function barOf(flow: string, sides: Sides, { mask }: Privacy): Bar {
   const config = sides.configOf(flow);
-  return { flow, config, rules: compileRules(config.compare?.rules ?? []).rules, mask };
+  return { flow, config, rules: compileRules(config.compare?.rules ?? [], new Date()).rules, mask };
 }
 
 /** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */

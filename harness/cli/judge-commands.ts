@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonValue } from "../../core/json.ts";
+import { parseJsonText } from "../../core/json-text.ts";
 import { compare } from "../compare/compare.ts";
 import { compileRules } from "../compare/rules.ts";
 import { loadConfig } from "../config.ts";
@@ -36,9 +37,13 @@ export function addJudgeCommands(cli: Cli): void {
 }
 
 /** @throws {TwintrackError} `USAGE` naming the file. */
-function readJson(file: string): JsonValue {
+function readJson(file: string, warnings: string[] = []): JsonValue {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as JsonValue;
+    const { value, repeatedKeys } = parseJsonText(readFileSync(file, "utf8"));
+    warnings.push(
+      ...repeatedKeys.map((place) => `${file}: ${place} is there more than once; the last counts`),
+    );
+    return value;
   } catch (cause) {
     throw new TwintrackError("USAGE", `${file} cannot be read as JSON: ${messageOf(cause)}`, {
       cause,
@@ -59,8 +64,12 @@ function addDiff(cli: Cli): void {
       cli.run(async () => {
         const { rules, problems } = compileRules(
           options.rules === undefined ? [] : readJson(options.rules),
+          new Date(),
         );
-        const result = compare(readJson(legacy), readJson(candidate), rules);
+        const warnings = problems.map(
+          (problem) => `rule ${JSON.stringify(problem.rule)} is not used: ${problem.message}`,
+        );
+        const result = compare(readJson(legacy, warnings), readJson(candidate, warnings), rules);
         const { verdict, truncated, differences } = result;
         const exitCode = {
           match: EXIT.ok,
@@ -68,9 +77,6 @@ function addDiff(cli: Cli): void {
           mismatch: EXIT.divergence,
           incomparable: EXIT.undecided,
         }[verdict];
-        const warnings = problems.map(
-          (problem) => `rule ${JSON.stringify(problem.rule)} is not used: ${problem.message}`,
-        );
         const data = { verdict, truncated, differences } as unknown as JsonValue;
         const rows = differences.map((one) => [
           one.kind,

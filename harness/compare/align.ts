@@ -88,8 +88,10 @@ function alignRest(
     return gaps.close(legacy.length, candidate.length);
   if (legacy.length === 1 && candidate.length === 1) return gaps.close(1, 1);
   const inPlace = equalInPlace(legacy, candidate, budget.equality);
-  const open = (elements: JsonValue[]) =>
-    [...elements.keys()].filter((index) => !inPlace.has(index));
+  const open = (elements: JsonValue[]) => {
+    const all = Array.from(elements.keys());
+    return inPlace.size === 0 ? all : all.filter((index) => !inPlace.has(index));
+  };
   const sides = { a: open(legacy), b: open(candidate) };
   const classes = mayShare(legacy, candidate, sides)
     ? classify(legacy, candidate, sides, budget.equality)
@@ -131,7 +133,8 @@ interface Open {
 
 /** A cheap look that spares arrays without any common element the search for them. */
 function mayShare(legacy: JsonValue[], candidate: JsonValue[], { a, b }: Open): boolean {
-  const sketches = new Set(a.map((index) => sketchOf(legacy[index] as JsonValue)));
+  const sketches = new Set<number>();
+  for (const index of a) sketches.add(sketchOf(legacy[index] as JsonValue));
   return b.some((index) => sketches.has(sketchOf(candidate[index] as JsonValue)));
 }
 

@@ -15,7 +15,7 @@ export interface Comparison {
   differences: Difference[];
   /** A cap was reached: there may be more differences than are listed. */
   truncated: boolean;
-  /** Why the values are incomparable: `depth` or `nodes`. */
+  /** Why the values are incomparable: `depth`, `nodes`, `rule_error`; `engine` where deep-diff is blind. */
   reason?: string;
   /** Rules that could not be used; they silenced nothing. */
   problems?: readonly RuleProblem[];
@@ -34,13 +34,21 @@ export function compare(
   const compiled = compileRules(rules);
   const walk = new Walk(compiled.rules, { ...DEFAULT_LIMITS, ...limits });
   walk.run(legacy, candidate);
-  const problems = compiled.problems.length > 0 ? { problems: compiled.problems } : {};
-  return { ...conclude(walk), ...problems };
+  const problems = [...compiled.problems, ...problemsOf(walk)];
+  return { ...conclude(walk), ...(problems.length > 0 ? { problems } : {}) };
 }
 
-function conclude({ differences, truncated, unexplained, tooDeep, outOfNodes }: Walk): Comparison {
+function problemsOf({ broken }: Walk): RuleProblem[] {
+  return [...broken].map(([{ path }, message]) => ({ rule: path, message }));
+}
+
+function conclude(walk: Walk): Comparison {
+  const { differences, truncated, unexplained, tooDeep, outOfNodes, broken } = walk;
   if (tooDeep)
     return { verdict: "incomparable", differences: [], truncated: true, reason: "depth" };
+  // What the rule would have said of the other differences is not known either.
+  if (broken.size > 0)
+    return { verdict: "incomparable", differences, truncated, reason: "rule_error" };
   if (unexplained > 0) return { verdict: "mismatch", differences, truncated };
   // Equal so far is not equal.
   if (outOfNodes) return { verdict: "incomparable", differences, truncated, reason: "nodes" };

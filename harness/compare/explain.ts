@@ -1,8 +1,10 @@
 /** Follows rules down a document and asks them whether a difference matters. */
+import { messageOf } from "../../core/error.ts";
 import { canonicalText, isJsonObject, type JsonValue } from "../../core/json.ts";
 import { isContainer } from "./equal.ts";
 import { hasFormat, timeOf } from "./format.ts";
 import { advance, type Progress, pick, startOf } from "./pattern.ts";
+import { segmentsOf } from "./pointer.ts";
 import type { CompiledRule } from "./rules.ts";
 import { similarity } from "./similarity.ts";
 
@@ -56,18 +58,31 @@ export interface Sides {
   candidate: JsonValue | undefined;
 }
 
+/** Rules that threw while they were asked, with what they threw. */
+export type BrokenRules = Map<CompiledRule, string>;
+
 /** The rule that makes this difference harmless; the first with an opinion decides. */
 export function explain(
   leads: Leads,
   sides: Sides,
   remapping: Remapping,
+  broken: BrokenRules,
 ): CompiledRule | undefined {
   for (const lead of leads) {
-    if (!applies(lead)) continue;
-    const opinion = opinionOf(lead.rule, sides, remapping);
-    if (opinion !== undefined) return opinion ? lead.rule : undefined;
+    if (!applies(lead) || broken.has(lead.rule)) continue;
+    try {
+      const opinion = opinionOf(lead.rule, sides, remapping);
+      if (opinion !== undefined) return opinion ? lead.rule : undefined;
+    } catch (error) {
+      broken.set(lead.rule, messageOf(error));
+    }
   }
   return undefined;
+}
+
+/** The rules in force at a path. */
+export function leadsTo(path: string, rules: readonly CompiledRule[]): Leads {
+  return segmentsOf(path).reduce(advanceLeads, startLeads(rules));
 }
 
 /** True: harmless. False: it matters. Undefined: this rule is not about such values. */

@@ -5,11 +5,16 @@ import type { ToolCall } from "../../core/ledger.ts";
 import type { Outcome, SerializedError } from "../../core/outcome.ts";
 import type { Side } from "../../core/trigger.ts";
 import { compare } from "./compare.ts";
+import { compareByDeepDiff } from "./deep-diff.ts";
 import { type Difference, isUnexplained, type Verdict } from "./difference.ts";
 import { compareEffects } from "./effects.ts";
-import { advanceLeads, explain, startLeads } from "./explain.ts";
-import { segmentsOf } from "./pointer.ts";
+import { type BrokenRules, explain, leadsTo } from "./explain.ts";
 import { type CompiledRule, compileRules, type Rule } from "./rules.ts";
+
+/** What compares two answers. */
+export type Engine = "twintrack" | "deep-diff";
+
+const ENGINES = { twintrack: compare, "deep-diff": compareByDeepDiff };
 
 export interface Observation {
   legacy: Outcome;
@@ -17,6 +22,8 @@ export interface Observation {
   legacyCalls: readonly ToolCall[];
   candidateCalls: readonly ToolCall[];
   rules: readonly (Rule | CompiledRule)[];
+  /** Default: ours. */
+  engine?: Engine | undefined;
   /** The part of an answer that counts; without it, all of it. */
   extract?: (value: JsonValue, side: Side) => JsonValue;
 }
@@ -31,11 +38,14 @@ export interface Judgement {
 
 export function judge(observation: Observation): Judgement {
   const { rules } = compileRules(observation.rules);
+  const broken: BrokenRules = new Map();
   const effects = compareEffects(observation.legacyCalls, observation.candidateCalls).map(
-    (difference) => withRule(difference, rules),
+    (difference) => withRule(difference, rules, broken),
   );
-  const output = judgeOutcomes({ ...observation, rules });
+  const output = judgeOutcomes({ ...observation, rules }, broken);
   const differences = [...output.differences, ...effects];
+  if (broken.size > 0)
+    return { ...output, differences, verdict: "incomparable", reason: "rule_error" };
   const verdict = withEffects(output.verdict, effects);
   return { ...output, differences, verdict };
 }
@@ -49,12 +59,12 @@ function withEffects(verdict: Verdict, effects: readonly Difference[]): Verdict 
   return verdict === "match" && effects.length > 0 ? "ignored" : verdict;
 }
 
-function judgeOutcomes(observation: Observation): Judgement {
+function judgeOutcomes(observation: Observation, broken: BrokenRules): Judgement {
   const { legacy, candidate } = observation;
   if (candidate.status !== "returned") {
     return legacy.status === "returned"
       ? candidateFailed(candidate)
-      : bothFailed(legacy, candidate, compileRules(observation.rules).rules);
+      : bothFailed(legacy, candidate, compileRules(observation.rules).rules, broken);
   }
   if (legacy.status !== "returned") {
     return { verdict: "mismatch", differences: [failure("legacy", legacy)], truncated: false };
@@ -66,7 +76,8 @@ function judgeValues(observation: Observation, legacy: JsonValue, candidate: Jso
   const extract = observation.extract ?? ((value: JsonValue) => value);
   try {
     const sides = [extract(legacy, "legacy"), extract(candidate, "candidate")] as const;
-    const { verdict, differences, truncated, reason } = compare(...sides, observation.rules);
+    const comparison = ENGINES[observation.engine ?? "twintrack"](...sides, observation.rules);
+    const { verdict, differences, truncated, reason } = comparison;
     const judgement = { verdict, differences, truncated };
     return reason === undefined ? judgement : { ...judgement, reason };
   } catch (error) {
@@ -97,8 +108,11 @@ function bothFailed(
   legacy: Failure,
   candidate: Failure,
   rules: readonly CompiledRule[],
+  broken: BrokenRules,
 ): Judgement {
-  const differences = failureDifferences(legacy, candidate).map((found) => withRule(found, rules));
+  const differences = failureDifferences(legacy, candidate).map((found) =>
+    withRule(found, rules, broken),
+  );
   const same = !differences.some(isUnexplained);
   const verdict = same ? "both_failed_same" : "both_failed_different";
   return { verdict, differences, truncated: false };
@@ -128,9 +142,12 @@ function errorDifferences(legacy: SerializedError, candidate: SerializedError): 
 }
 
 /** Rules reach errors at `/error/name` and `/error/message`, and writes at `/effects/<tool>`. */
-function withRule(difference: Difference, rules: readonly CompiledRule[]): Difference {
-  const leads = segmentsOf(difference.path).reduce(advanceLeads, startLeads(rules));
-  const { legacy, candidate } = difference;
-  const by = explain(leads, { legacy, candidate }, new Map());
+function withRule(
+  difference: Difference,
+  rules: readonly CompiledRule[],
+  broken: BrokenRules,
+): Difference {
+  const { path, legacy, candidate } = difference;
+  const by = explain(leadsTo(path, rules), { legacy, candidate }, new Map(), broken);
   return by ? { ...difference, rule: by.path } : difference;
 }

@@ -167,7 +167,10 @@ function isMasked(value: JsonValue | undefined): boolean {
   return typeof value === "string" && value.includes("⟨");
 }
 
-/** The most that legacy's numbers differ from themselves; undefined when they are no measurements. */
+/** The largest of n samples is exceeded once in n + 1: a rule at the largest would alarm again soon. */
+const BEYOND_SEEN = 1.5;
+
+/** How far legacy's numbers differ from themselves; undefined when they are no measurements. */
 function spreadOf(members: readonly Sighting[]): number | undefined {
   let [spread, size] = [0, 0];
   for (const { compared, difference } of members) {
@@ -177,9 +180,7 @@ function spreadOf(members: readonly Sighting[]): number | undefined {
     if (compared === "noise") spread = Math.max(spread, Math.abs(legacy - candidate));
   }
   if (spread > size / 2) return undefined;
-  const rounded = Number(spread.toPrecision(2));
-  // 100.4 - 100 is 0.4000000000000057.
-  return rounded >= spread * (1 - 1e-9) ? rounded : Number((spread * 1.05).toPrecision(2));
+  return Number((spread * BEYOND_SEEN).toPrecision(2));
 }
 
 function reasonFor(noise: NoiseRate, noisy: number, trials: number): string {

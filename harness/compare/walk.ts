@@ -5,6 +5,7 @@ import { deeperThan, equal, isContainer, isInherited, sameScalar } from "./equal
 import {
   advanceLeads,
   arrayRule,
+  type BrokenRules,
   explain,
   ignoringRule,
   type Leads,
@@ -53,6 +54,8 @@ export class Walk {
   truncated = false;
   tooDeep = false;
   outOfNodes = false;
+  /** Rules that threw; they explain nothing from then on. */
+  readonly broken: BrokenRules = new Map();
 
   readonly #rules: readonly CompiledRule[];
   readonly #limits: Limits;
@@ -200,7 +203,7 @@ export class Walk {
 
   #unequal(place: Place, leads: Leads, legacy: JsonValue, candidate: JsonValue): void {
     const sides = { legacy, candidate };
-    const by = explain(leads, sides, this.#remapping);
+    const by = explain(leads, sides, this.#remapping, this.broken);
     this.#record(kindOf(legacy, candidate), place, sides, by);
   }
 
@@ -209,12 +212,12 @@ export class Walk {
       kind === "missing"
         ? { legacy: value, candidate: undefined }
         : { legacy: undefined, candidate: value };
-    const by = explain(advanceLeads(pair.leads, key), sides, this.#remapping);
+    const by = explain(advanceLeads(pair.leads, key), sides, this.#remapping, this.broken);
     this.#record(kind, { parent: pair, key }, sides, by);
   }
 
   #report(kind: DifferenceKind, place: Place, pair: Pair): void {
-    this.#record(kind, place, pair, explain(pair.leads, pair, this.#remapping));
+    this.#record(kind, place, pair, explain(pair.leads, pair, this.#remapping, this.broken));
   }
 
   #record(
@@ -247,7 +250,8 @@ export class Walk {
   }
 }
 
-function kindOf(legacy: JsonValue, candidate: JsonValue): DifferenceKind {
+/** Of two values of which at least one holds no others. */
+export function kindOf(legacy: JsonValue, candidate: JsonValue): DifferenceKind {
   if (typeof legacy === "string" && typeof candidate === "string") {
     return isText(legacy) || isText(candidate) ? "text" : "value";
   }

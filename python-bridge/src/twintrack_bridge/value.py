@@ -26,6 +26,10 @@ JsonObject = dict[str, Any]
 MAX_SAFE_INTEGER = 2**53 - 1
 
 
+#: As JavaScript writes them.
+_NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
+
+
 class Converted(NamedTuple):
     """JSON data, whether it lost something, and where floats without a fraction were."""
 
@@ -94,17 +98,22 @@ class _Conversion:
     def _integer(self, value: Any) -> JsonValue:
         if abs(value) <= MAX_SAFE_INTEGER:
             return value
-        self.lossy = True
         # Not str(): Python refuses to print integers of more than 4,300 digits.
-        return str(value) if value.bit_length() < 10_000 else hex(value)
+        return self._tag("bigint", str(value) if value.bit_length() < 10_000 else hex(value))
 
     def _float(self, value: Any, path: str) -> JsonValue:
         if not math.isfinite(value):
-            self.lossy = True
-            return None
+            return self._tag("number", _NOT_FINITE.get(value, "NaN"))
+        if value == 0:
+            value = 0.0  # Like JSON.stringify: a zero has no sign.
         if value.is_integer():
             self.floats.append(path)
         return value
+
+    def _tag(self, kind: str, text: str) -> JsonObject:
+        """What JSON cannot carry, in the form that `core/json.ts` gives it, too."""
+        self.lossy = True
+        return {"$type": kind, "value": text}
 
     def _nested(self, value: object, path: str, depth: int) -> JsonValue:
         if depth >= MAX_DEPTH or id(value) in self._ancestors:
