@@ -9,6 +9,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { TwintrackError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
+import { permitEgress } from "./egress.ts";
 import { FrameSplitter } from "./frame.ts";
 import { type RequestOptions, RpcConnection } from "./rpc.ts";
 
@@ -48,12 +49,14 @@ export class PythonChild {
   #killed = false;
 
   constructor(spec: ChildSpec) {
-    this.#process = spawn(spec.interpreter, spec.args, {
-      cwd: spec.cwd,
-      env: spec.environment,
-      stdio: "pipe",
-      detached: true,
-    });
+    this.#process = permitEgress(() =>
+      spawn(spec.interpreter, spec.args, {
+        cwd: spec.cwd,
+        env: spec.environment,
+        stdio: "pipe",
+        detached: true,
+      }),
+    );
     this.#connection = new RpcConnection({
       write: (text) => this.#write(text),
       drained: () => this.#waitForDrain(),
@@ -106,7 +109,7 @@ export class PythonChild {
     this.#killed = true;
     if (pid === undefined) return;
     try {
-      process.kill(-pid, "SIGKILL");
+      permitEgress(() => process.kill(-pid, "SIGKILL"));
     } catch {
       this.#process.kill("SIGKILL"); // No such group: it is gone, or this is Windows.
     }

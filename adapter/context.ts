@@ -1,5 +1,6 @@
 /** In which run, if any, the code that now runs was called: it follows promises, timers and streams. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { permitEgress } from "./egress.ts";
 import type { ModelInterceptor } from "./model-interception.ts";
 import type { ToolObject } from "./shape.ts";
 
@@ -41,7 +42,8 @@ export function runIntercepted<T>(interceptor: Interceptor, work: () => T): T {
 
 /** Runs a call of our own tool server; a chain run around it keeps its say. */
 export function runAsPort<T>(work: () => T): T {
-  return contexts.getStore() ? work() : contexts.run({ kind: "port" }, work);
+  const reaching = () => permitEgress(work);
+  return contexts.getStore() ? reaching() : contexts.run({ kind: "port" }, reaching);
 }
 
 export function currentContext(): Context | undefined {

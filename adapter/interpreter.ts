@@ -4,6 +4,7 @@ import { accessSync, closeSync, constants, existsSync, openSync, readSync } from
 import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { SHADOW_VARIABLES } from "./egress.ts";
 
 const run = promisify(execFile);
 
@@ -106,7 +107,7 @@ export function childEnvironment(
     ([name]) =>
       inherit === true ||
       (inherit !== false && inherit.includes(name)) ||
-      name === "TWINTRACK_ROLE",
+      SHADOW_VARIABLES.includes(name),
   );
   const environment = { ...(Object.fromEntries(passed) as Environment), ...env };
   const pythonPath = [bridgeFolder(), environment.PYTHONPATH].filter(Boolean).join(delimiter);

@@ -7,6 +7,7 @@
  * object could not reach. Outside of a run the replaced methods do nothing of their own.
  */
 import { currentContext, type RunContext, runWithin } from "./context.ts";
+import { permitEgress } from "./egress.ts";
 import type { CoreExports } from "./installed.ts";
 import { type Method, owners, replace } from "./patch.ts";
 
@@ -97,7 +98,7 @@ function observedGenerate(original: ModelMethod, seen: Seen): ModelMethod {
     return runWithin({ ...context, insideModel: true }, () =>
       context.interceptor.model.generate(
         seen(this, args),
-        async () => original.apply(this, args) as Promise<unknown>,
+        async () => permitEgress(() => original.apply(this, args)) as Promise<unknown>,
       ),
     );
   };
@@ -123,15 +124,16 @@ async function* stepped(
   context: RunContext,
   open: () => AsyncIterable<unknown>,
 ): AsyncGenerator<unknown, void, void> {
-  const items = runWithin(context, () => open()[Symbol.asyncIterator]());
+  const reaching = <T>(work: () => T) => runWithin(context, () => permitEgress(work));
+  const items = reaching(() => open()[Symbol.asyncIterator]());
   try {
     for (;;) {
-      const step = await runWithin(context, () => items.next());
+      const step = await reaching(() => items.next());
       if (step.done) return;
       yield step.value;
     }
   } finally {
-    await runWithin(context, async () => items.return?.());
+    await reaching(async () => items.return?.());
   }
 }
 

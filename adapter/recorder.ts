@@ -14,6 +14,7 @@ import { type Outcome, serializeError } from "../core/outcome.ts";
 import type { ChainOptions } from "./chain.ts";
 import type { InterceptedCall, Interceptor } from "./context.ts";
 import { observe } from "./derive.ts";
+import { permitEgress } from "./egress.ts";
 import { modelRecorder } from "./model-recorder.ts";
 import { rebuilt } from "./recorded-error.ts";
 import { recordable, recordedArgs, reportedError } from "./tool-record.ts";
@@ -89,7 +90,7 @@ function runLive(entry: Entry, proceed: () => unknown, elapsedMs: () => number):
     entry.outcome = outcome;
     entry.durationMs = elapsedMs() - entry.startedAtMs;
   };
-  return observe(() => insideTool.run(entry.tool, proceed), {
+  return observe(() => insideTool.run(entry.tool, () => permitEgress(proceed)), {
     onReturn(raw) {
       const { value, lossy } = recordable(raw);
       if (lossy) entry.lossy = true;

@@ -11,6 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { type ChildSpec, PythonChild } from "./child.ts";
+import { permitEgress } from "./egress.ts";
 import { childEnvironment, type EnvironmentPolicy, findInterpreter } from "./interpreter.ts";
 
 export interface StartOptions extends EnvironmentPolicy {
@@ -108,7 +109,9 @@ export class PythonStarter {
     const { cwd: folder, startTimeoutMs = DEFAULT_START_MS, role, inspect } = this.#options;
     const cwd = resolve(folder ?? ".");
     const environment = childEnvironment(this.#options, process.env, role);
-    const interpreter = await findInterpreter(this.#options.interpreter, cwd, environment);
+    const interpreter = await permitEgress(() =>
+      findInterpreter(this.#options.interpreter, cwd, environment),
+    );
     if (interpreter === undefined) throw this.#interpreterMissing();
     const child = new PythonChild(this.#childSpec(interpreter, cwd, environment));
     try {

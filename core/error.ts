@@ -54,6 +54,8 @@ export const ERROR_CODES = {
   MODEL_FAILED: { httpStatus: 502, exitCode: 5, retryable: true },
   /** A write was granted and its result is unknown; it is never repeated by itself. */
   EFFECT_UNKNOWN: { httpStatus: 409, exitCode: 6, retryable: false },
+  /** Code of a shadow run tried to reach the world past the tools. */
+  EGRESS_REFUSED: { httpStatus: 403, exitCode: 6, retryable: false },
   /** A recorded value lost information when it became JSON, so it cannot stand in for the original. */
   RECORDING_LOSSY: { httpStatus: 409, exitCode: 1, retryable: false },
   /** A value has no JSON form: a cycle, or a getter or toJSON that throws. */

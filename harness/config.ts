@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
+import type { EgressRules } from "../adapter/egress.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import { type FlowConfig, flowShape } from "./flow-config.ts";
 import { nearestIssue } from "./issue.ts";
@@ -37,6 +38,11 @@ export interface TwintrackConfig {
   dataDir?: string;
   /** What answered triggers wait in until the store has them. */
   spool?: SpoolLimits;
+  /**
+   * What shadow runs may reach although no tool does it; by default nothing: neither sockets nor other
+   * processes, and no file outside the system's temporary folder.
+   */
+  egress?: EgressRules;
   tools?: Record<string, ToolSource>;
   /** What flows ask in their model steps, for example `{ default: openaiModel({ model: "…" }) }`. */
   models?: Record<string, ModelClient>;
@@ -53,6 +59,7 @@ export interface ResolvedConfig {
   dataDir: string;
   databaseUrl: string | undefined;
   spool: SpoolLimits;
+  egress: EgressRules;
   tools: Record<string, ToolSource>;
   models: Record<string, ModelClient>;
   privacy: PrivacyConfig;
@@ -77,6 +84,13 @@ const configSchema = z.strictObject({
       maxMib: z.number().positive().optional(),
       maxAgeHours: z.number().positive().optional(),
       fsync: z.enum(["never", "interval", "each"]).optional(),
+    })
+    .optional(),
+  egress: z
+    .strictObject({
+      hosts: z.array(z.string().min(1)).optional(),
+      commands: z.boolean().optional(),
+      files: z.array(z.string().min(1)).optional(),
     })
     .optional(),
   tools: z
@@ -117,6 +131,7 @@ export function resolveConfig(
     dataDir: resolve(baseDir, env.TWINTRACK_DATA_DIR ?? config.dataDir ?? ".twintrack"),
     databaseUrl: databaseUrl(config, env),
     spool: config.spool ?? {},
+    egress: config.egress ?? {},
     tools: config.tools ?? {},
     models: config.models ?? {},
     privacy: config.privacy ?? {},

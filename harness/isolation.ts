@@ -42,6 +42,8 @@ export interface IsolatedTools extends ToolDeclarations {
    * for them; added to its own time they give a fair, for parallel calls pessimistic, latency.
    */
   servedMs(): number;
+  /** The first tool whose record is no whole one, and was asked for. */
+  unservable(): string | undefined;
 }
 
 export function isolatedTools(
@@ -51,8 +53,10 @@ export function isolatedTools(
 ): IsolatedTools {
   const book = answerBook(recording);
   let servedMs = 0;
+  let unservable: string | undefined;
   return {
     servedMs: () => servedMs,
+    unservable: () => unservable,
     effectOf: (name) => declarations.effectOf(name),
     canonicalArgs: (name, args) => declarations.canonicalArgs(name, args),
     async callTool(name, args, options) {
@@ -61,6 +65,10 @@ export function isolatedTools(
         declarations.canonicalArgs(name, args),
         declarations.effectOf(name),
       );
+      if (answer.kind === "recorded" && answer.call.lossy) {
+        unservable ??= name;
+        throw lossyRecord(name);
+      }
       if (answer.kind === "recorded") {
         servedMs += answer.call.durationMs;
         return recordedResult(answer.call);
@@ -82,6 +90,14 @@ function refused(name: string): TwintrackError {
   return new TwintrackError(
     "EFFECT_REFUSED",
     `${name} is a write that the other side did not make; it was not executed`,
+  );
+}
+
+function lossyRecord(name: string): TwintrackError {
+  return new TwintrackError(
+    "RECORDING_LOSSY",
+    `${name} returned a value that JSON cannot hold, so its record cannot stand in for it`,
+    { hint: "Return plain data from the tool." },
   );
 }
 

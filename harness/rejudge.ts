@@ -4,7 +4,7 @@
  * the configuration as it is now, so that answers do not wait for it.
  */
 import type { ResolvedConfig } from "./config.ts";
-import { childHost, inProcessHost, type ShadowHost } from "./shadow-host.ts";
+import { openShadowHost, type ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";
 import { replaceJudgements, type StoredTrial, storedTrials } from "./store/stored-trials.ts";
 
@@ -25,9 +25,7 @@ export async function rejudgeFlow(
   config: ResolvedConfig,
   flow: string,
 ): Promise<Rejudged> {
-  const host = config.file
-    ? childHost({ configFile: config.file, dataDir: config.dataDir })
-    : inProcessHost(config);
+  const host = openShadowHost(config);
   const total: Rejudged = { trials: 0, changed: 0, skipped: 0 };
   try {
     let afterId = "";

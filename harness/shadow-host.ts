@@ -6,13 +6,16 @@
  * process with it and rejects with `TIMEOUT`.
  */
 import { type ChildProcess, fork } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
+import { shadowEnvironment } from "../adapter/egress.ts";
 import { type ErrorCode, TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
 import { privacyOf } from "./privacy/privacy.ts";
 import type { FromShadow, ToShadow } from "./shadow-process.ts";
-import { openSides, type Sides } from "./side.ts";
+import { isPython, openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
@@ -29,8 +32,12 @@ export interface ShadowHost {
   close(): Promise<void>;
 }
 
+export function openShadowHost(config: ResolvedConfig): ShadowHost {
+  return config.file === undefined ? inProcessHost(config) : childHost(config, config.file);
+}
+
 /** Judges in this process: tools are isolated as strictly, but a candidate shares memory with the caller. */
-export function inProcessHost(config: ResolvedConfig): ShadowHost {
+function inProcessHost(config: ResolvedConfig): ShadowHost {
   const sides: Sides = openSides(config);
   const privacy = privacyOf(config);
   return {
@@ -53,13 +60,8 @@ interface Child {
   waiting: Map<string, Waiting>;
 }
 
-export interface ChildHostOptions {
-  configFile: string;
-  /** Where the key is when the environment names none. */
-  dataDir: string;
-  /** Heap limit of the child in MiB. Default 512. */
-  memoryMib?: number;
-}
+/** Heap limit of the child. */
+const MEMORY_MIB = 512;
 
 /** What the child may print in all; a candidate that floods its log must not fill ours. */
 const LOG_BYTES = 64 * 1024;
@@ -67,10 +69,10 @@ const LOG_BYTES = 64 * 1024;
 /** The kill switch promises an end within a second. */
 const END_MS = 500;
 
-export function childHost(options: ChildHostOptions): ShadowHost {
+function childHost(config: ResolvedConfig, configFile: string): ShadowHost {
   let child: Child | undefined;
   const current = (): Child => {
-    child ??= startChild(options, forget);
+    child ??= startChild(config, configFile, forget);
     return child;
   };
   const forget = (gone: ChildProcess) => {
@@ -132,15 +134,15 @@ async function dismiss(running: ChildProcess): Promise<void> {
 }
 
 function startChild(
-  { configFile, dataDir, memoryMib = 512 }: ChildHostOptions,
+  config: ResolvedConfig,
+  configFile: string,
   onExit: (gone: ChildProcess) => void,
 ): Child {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const entry = fileURLToPath(new URL(`./shadow-process.${extension}`, import.meta.url));
-  const process_ = fork(entry, [configFile, dataDir], {
-    // The flag and the role are conveniences for the user's code; isolation does not rest on them.
-    env: { ...process.env, TWINTRACK_ROLE: "shadow" },
-    execArgv: [`--max-old-space-size=${memoryMib}`],
+  const process_ = fork(entry, [configFile, config.dataDir], {
+    env: shadowEnvironment(config.egress),
+    execArgv: [`--max-old-space-size=${MEMORY_MIB}`, ...permissions(config)],
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,
@@ -166,6 +168,27 @@ function startChild(
   process_.on("error", (error) => end(`cannot be started: ${error.message}`));
   process_.on("exit", (code, signal) => end(`ended with ${signal ?? `exit code ${code}`}`));
   return { process: process_, ready: ready.promise, waiting };
+}
+
+/**
+ * What the process may do to files and to other processes, held by Node itself. Commands are allowed
+ * where a chain or a tool is in Python; which ones, the egress guard says.
+ */
+function permissions({ egress, tools, flows }: ResolvedConfig): string[] {
+  const sources = [...Object.values(tools), ...Object.values(flows).map(({ legacy }) => legacy)];
+  const commands = egress.commands === true || sources.some((source) => source && isPython(source));
+  const folders = [tmpdir(), realpathSync(tmpdir()), "/dev/null", ...(egress.files ?? [])];
+  return [
+    "--permission",
+    "--disable-warning=SecurityWarning",
+    "--allow-fs-read=*",
+    ...[...new Set(folders)].map((folder) => `--allow-fs-write=${folder}`),
+    // The watchdog is a thread; the guard refuses all others. Addons and WASI are the user's tools.
+    "--allow-worker",
+    "--allow-addons",
+    "--allow-wasi",
+    ...(commands ? ["--allow-child-process"] : []),
+  ];
 }
 
 function idOf(message: Extract<FromShadow, { kind: "judged" | "rejudged" }>): string {

@@ -3,6 +3,7 @@
  * answer a caller; it may die at any time, and costs a verdict when it does.
  */
 import { Worker } from "node:worker_threads";
+import { guardEgress } from "../adapter/egress.ts";
 import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
@@ -36,6 +37,7 @@ function startWatchdog(): void {
 
 async function main(configFile: string, dataDir: string): Promise<void> {
   startWatchdog();
+  guardEgress();
   const config = { ...(await loadConfig(configFile)), dataDir };
   const sides = openSides(config);
   const privacy = privacyOf(config);

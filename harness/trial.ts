@@ -6,6 +6,7 @@
 import type { Catalog } from "../adapter/catalog.ts";
 import type { ChainRun } from "../adapter/chain.ts";
 import { validateArgs } from "../adapter/contract.ts";
+import { withAttempts } from "../adapter/egress.ts";
 import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -33,6 +34,8 @@ import type { OpenTrial } from "./store/trials.ts";
 interface SideRun extends ComparedRun, Partial<Pick<ChainRun, "modelCalls" | "models">> {
   /** Of a typed flow. */
   history?: RunEvent[];
+  /** A tool whose record could not stand in for it: this run says nothing about its side. */
+  unservable?: string | undefined;
   durationMs: number;
 }
 
@@ -169,18 +172,21 @@ async function runCandidate(
     unrecorded: shadow.models ?? "live",
     spend: () => spend(bench, 1),
   });
-  const running = runFlow(flow, input, {
-    tools,
-    models,
-    runId: `${trial.id}/candidate`,
-    triggerId: trial.triggerId,
-    signal,
+  const run = await withAttempts((): Promise<SideRun> => {
+    const running = runFlow(flow, input, {
+      tools,
+      models,
+      runId: `${trial.id}/candidate`,
+      triggerId: trial.triggerId,
+      signal,
+    });
+    return Promise.race([running, timedOut(signal, limitMs)]);
   });
-  const run: SideRun = await Promise.race([running, timedOut(signal, limitMs)]);
   const sharing = sharingOf(run.modelCalls ?? []);
   return {
     ...run,
     ...(sharing && { models: sharing }),
+    unservable: tools.unservable(),
     durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
     flowHash: flow.hash,
   };
@@ -235,21 +241,23 @@ async function runLegacy(
   const { shadow = {} } = bench.config;
   const models = shadow.models ?? "live";
   const legacy = await bench.sides.legacy(bench.flow);
-  const run: ChainRun = await legacy.invoke(input, {
-    tools: {
-      mode: "recorded",
-      recording: calls.map((call) => ({
-        ...call,
-        tool: bench.catalog.originalName(call.tool),
-      })),
-      reads: shadow.reads ?? "recorded",
-      // A shared answer hides what the model does by chance, which is noise to be measured, too.
-      modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
-      models,
-    },
-    effects: bench.catalog.effectsByOriginalName(),
-    timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
-  });
+  const run: ChainRun = await withAttempts(() =>
+    legacy.invoke(input, {
+      tools: {
+        mode: "recorded",
+        recording: calls.map((call) => ({
+          ...call,
+          tool: bench.catalog.originalName(call.tool),
+        })),
+        reads: shadow.reads ?? "recorded",
+        // A shared answer hides what the model does by chance, which is noise to be measured, too.
+        modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
+        models,
+      },
+      effects: bench.catalog.effectsByOriginalName(),
+      timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
+    }),
+  );
   return { ...run, calls: named(bench, run.calls) };
 }
 
@@ -264,12 +272,19 @@ function judged(
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
   return {
     id: trial.id,
-    ...judgeRuns(bench, { legacy, candidate, noise }),
+    ...unlessUnservable(judgeRuns(bench, { legacy, candidate, noise }), compared.unservable),
     flowHash: compared.flowHash ?? flowHashOf(answered.history),
     contractViolations: violationsOf(bench, candidate.calls),
     runs: [storedRun(other, compared), ...(noise ? [storedRun("noise", noise)] : [])],
     legacyTools: [...new Set(legacy.calls.map((call) => call.tool))],
   };
+}
+
+/** A run that could not be served says nothing of its side. */
+function unlessUnservable(judgement: RunsJudgement, unservable: string | undefined): RunsJudgement {
+  return unservable === undefined
+    ? judgement
+    : { ...judgement, verdict: "incomparable", reason: `recording_lossy: ${unservable}` };
 }
 
 /** Calls of the candidate whose arguments break the tool's contract, whoever answered them. */

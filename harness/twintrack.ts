@@ -10,7 +10,7 @@ import { openLedger } from "./ledger.ts";
 import { type Answer, type Live, openLive, type RunRequest } from "./live.ts";
 import { type Loops, startLoops } from "./loops.ts";
 import { privacyOf } from "./privacy/privacy.ts";
-import { childHost, inProcessHost, type ShadowHost } from "./shadow-host.ts";
+import { openShadowHost, type ShadowHost } from "./shadow-host.ts";
 import { openSides, type Sides } from "./side.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { openStageBook, type StageBook } from "./stage.ts";
@@ -71,10 +71,7 @@ export function openHarness(
   const ledger = openLedger(config.dataDir, epoch, privacy.vault);
   const live = openLive({ sides, stages, spool, backlog, epoch, ledger, privacy });
   const tap = openTap({ sides, stages, spool, backlog, privacy });
-  const host =
-    config.file === undefined
-      ? inProcessHost(config)
-      : childHost({ configFile: config.file, dataDir: config.dataDir });
+  const host = openShadowHost(config);
   const loops = startLoops({ config, stages, keys, spool, backlog, host, judges });
   return {
     config,

@@ -3,6 +3,7 @@
  * it got. So the two sides differ by what they make of an answer and not by the model's mood, and
  * nothing is paid twice.
  */
+import { permitEgress } from "../../adapter/egress.ts";
 import { TwintrackError } from "../../core/error.ts";
 import {
   type ModelAnswer,
@@ -42,7 +43,7 @@ export function isolatedModels(
       }
       if (policy.unrecorded === "recorded") throw unrecorded(name, 'shadow: { models: "live" }');
       if (!policy.spend()) throw unrecorded(name, "a larger shadow: { modelCallsPerDay }");
-      return models.ask(name, request, signal);
+      return permitEgress(() => models.ask(name, request, signal));
     },
   };
 }

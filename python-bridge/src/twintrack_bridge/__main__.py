@@ -40,6 +40,7 @@ def main() -> NoReturn:
     options = Options(sys.argv[1:])
     private_in, private_out = divert_descriptors()
     sys.setrecursionlimit(_RECURSION_LIMIT)
+    _guard_egress()
     try:
         offer = _load(options)
     except TargetInvalid as error:
@@ -56,6 +57,16 @@ def main() -> NoReturn:
     ).start()
     engine.run()
     _end(engine, server, outbox)
+
+
+def _guard_egress() -> None:
+    """Before any code of the user: what it opens while it loads would stay open."""
+    if os.environ.get("TWINTRACK_ROLE") != "shadow":
+        return
+    from . import egress
+    from .capture import may_reach, note_attempt
+
+    egress.install(may_reach, note_attempt)
 
 
 def _load(options: Options) -> Offer:

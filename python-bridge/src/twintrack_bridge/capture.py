@@ -95,6 +95,19 @@ def observed(tool: Tool, observer: Observer) -> Tool:
     return twin
 
 
+def may_reach() -> bool:
+    """Whether the code that runs now belongs to a tool or model call that may reach the world."""
+    current = CURRENT.get()
+    return isinstance(current, Unobserved) or bool(getattr(current, "reaching", bool)())
+
+
+def note_attempt(attempt: str) -> None:
+    """Tell the current run what the egress guard refused to it."""
+    note = getattr(CURRENT.get(), "note_attempt", None)
+    if note is not None:
+        note(attempt)
+
+
 _watcher: Observer | None = None
 
 

@@ -61,6 +61,12 @@ class ModelUnrecorded(ToolRefused):
     code = "MODEL_UNRECORDED"
 
 
+class EgressRefused(ToolRefused):
+    """Code of a shadow run tried to reach the world past the tools."""
+
+    code = "EGRESS_REFUSED"
+
+
 class RecordingLossy(ToolRefused):
     """A record whose Python object cannot be rebuilt from its JSON form."""
 

@@ -44,7 +44,7 @@ class ModelRecording:
         self._may_run = may_run
         self._elapsed_ms = elapsed_ms
         self._inside_tool = inside_tool
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # The egress guard may ask in the midst of a call.
 
     def snapshot(self) -> list[JsonObject]:
         """The calls so far, as a copy; one that has not ended is `timed_out`."""
@@ -122,6 +122,14 @@ class ModelRecording:
             raise
         finally:
             self._streamed(record, total)
+
+    def asking(self) -> bool:
+        """Whether a model that may run is being asked now."""
+        with self._lock:
+            return any(
+                call["outcome"]["status"] == "timed_out" and call["served"] == "live"
+                for call in self.calls
+            )
 
     def _begin(self, seen: Seen, *, streamed: bool) -> JsonObject:
         request = model_request(_name(seen.model), seen.input, _params(seen), seen.options)

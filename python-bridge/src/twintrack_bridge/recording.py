@@ -20,6 +20,7 @@ from typing import Any, Literal
 from .call import raw_to_json
 from .errors import (
     EffectRefused,
+    EgressRefused,
     ReadUnrecorded,
     RecordingLossy,
     ToolRefused,
@@ -66,7 +67,7 @@ class Recording:
         self._tools = tools
         self._effects = effects
         self._seen: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # The egress guard may ask in the midst of a call.
         self._started = time.perf_counter()
         self._closed = False
         from_record = tools if isinstance(tools, FromRecord) else None
@@ -94,6 +95,17 @@ class Recording:
         """Since the run started."""
         return round((time.perf_counter() - self._started) * 1000, 3)
 
+    def reaching(self) -> bool:
+        """Whether a tool or a model of this run is at work that may reach the world."""
+        return _INSIDE_TOOL.get() is not None or self.models.asking()
+
+    def note_attempt(self, attempt: str) -> None:
+        """Record what was refused, as a write that nothing on the other side can equal."""
+        with self._lock:
+            record = self._record("egress", "write", attempt)
+            refusal = _threw(EgressRefused(f"tried to {attempt} outside of a tool"))
+            _Entry(record).finish(self.elapsed_ms(), refusal, served="refused")
+
     def call(self, tool: Tool, body: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Observe `_run`."""
         entry = self._begin(tool, body, args, kwargs)
@@ -117,9 +129,7 @@ class Recording:
         if _INSIDE_TOOL.get() is not None and self._may_run(effect):
             return None
         with self._lock:
-            entry = _Entry(
-                self._record(tool, name, effect, named_arguments(tool, body, args, kwargs))
-            )
+            entry = _Entry(self._record(name, effect, named_arguments(tool, body, args, kwargs)))
             try:
                 self._answer(tool, entry, effect)
             except ToolRefused as refusal:
@@ -136,7 +146,7 @@ class Recording:
             return True
         return effect == "read" and self._tools.reads == "live" and not self._closed
 
-    def _record(self, tool: Tool, name: str, effect: Effect, args: JsonValue) -> JsonObject:
+    def _record(self, name: str, effect: Effect, args: JsonValue) -> JsonObject:
         key = call_key(name, args)
         occurrence = self._seen.get(key, 0)
         self._seen[key] = occurrence + 1

@@ -1,0 +1,77 @@
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import strays
+from bridge import Bridge
+
+RECORDED = {"mode": "recorded", "recording": [], "reads": "live"}
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+    strays.OUTSIDE.unlink(missing_ok=True)
+
+
+def shadow(chain: str, port: int, given: str, **environment: str) -> dict[str, Any]:
+    bridge = Bridge(
+        "--chain", f"strays:{chain}", TWINTRACK_ROLE="shadow", STRAY_PORT=str(port), **environment
+    )
+    try:
+        run = bridge.ask(
+            "twintrack/chain/invoke", input=given, tools=RECORDED, effects={"visit": "read"}
+        )
+        return run["result"]
+    finally:
+        bridge.kill()
+
+
+def port_of(server: socket.socket) -> int:
+    return server.getsockname()[1]
+
+
+@pytest.mark.parametrize("act", strays.ACTS)
+def test_a_shadow_does_nothing_outside_of_tools(act: str, listener: socket.socket) -> None:
+    run = shadow("acting", port_of(listener), act)
+    assert run["outcome"]["status"] == "threw", run
+    assert "outside of a tool" in run["outcome"]["error"]["message"]
+    attempts = [(call["tool"], call["effect"], call["served"]) for call in run["calls"]]
+    # A thread that was started without its context does not know its run.
+    assert attempts == ([] if act == "thread" else [("egress", "write", "refused")])
+    assert not strays.OUTSIDE.exists()
+
+
+def test_a_shadow_does_nothing_on_its_event_loop(listener: socket.socket) -> None:
+    run = shadow("act_async", port_of(listener), "k")
+    assert run["outcome"]["error"]["code"] == "EGRESS_REFUSED"
+
+
+def test_what_a_chain_swallows_is_in_its_record(listener: socket.socket) -> None:
+    run = shadow("shrugs", port_of(listener), "socket")
+    assert run["outcome"] == {"status": "returned", "value": "did not work"}
+    assert [call["args"] for call in run["calls"]] == [f"connect 127.0.0.1:{port_of(listener)}"]
+
+
+def test_a_read_that_may_run_reaches_the_world(listener: socket.socket) -> None:
+    run = shadow("through_a_tool", port_of(listener), "k")
+    assert run["outcome"] == {"status": "returned", "value": "k"}
+    assert [call["served"] for call in run["calls"]] == ["live"]
+
+
+def test_what_the_configuration_allows_is_done(listener: socket.socket) -> None:
+    allowed = f'{{"hosts": ["127.0.0.1:{port_of(listener)}"]}}'
+    run = shadow("acting", port_of(listener), "socket", TWINTRACK_EGRESS=allowed)
+    assert run["outcome"] == {"status": "returned", "value": "done"}
+
+
+def test_outside_of_a_shadow_nothing_is_guarded(listener: socket.socket) -> None:
+    bridge = Bridge("--chain", "strays:acting", STRAY_PORT=str(port_of(listener)))
+    try:
+        run = bridge.ask("twintrack/chain/invoke", input="socket", tools={"mode": "live"})
+        assert run["result"]["outcome"] == {"status": "returned", "value": "done"}
+    finally:
+        bridge.kill()
