@@ -1,0 +1,163 @@
+/** The runs of a shadow: the side that did not answer, and legacy a second time. */
+import type { Catalog } from "../adapter/catalog.ts";
+import type { ChainRun } from "../adapter/chain.ts";
+import { withAttempts } from "../adapter/egress.ts";
+import type { Contract } from "../adapter/tool-server.ts";
+import type { RunEvent } from "../core/history.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { ToolCall } from "../core/ledger.ts";
+import { type ModelCall, sharingOf } from "../core/model.ts";
+import { runFlow } from "../core/run.ts";
+import type { Side } from "../core/trigger.ts";
+import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
+import { isolatedTools, readsOf } from "./isolation.ts";
+import type { Bar, ComparedRun } from "./judgement.ts";
+import { dailyBudget, isolatedModels } from "./model/isolation.ts";
+import type { Sides } from "./side.ts";
+import type { OpenTrial } from "./store/trials.ts";
+
+/** One side's run, as it is compared and stored. */
+export interface SideRun extends ComparedRun, Partial<Pick<ChainRun, "modelCalls" | "models">> {
+  /** Of a typed flow. */
+  history?: RunEvent[];
+  /** A tool whose record could not stand in for it: this run says nothing about its side. */
+  unservable?: string | undefined;
+  durationMs: number;
+}
+
+/** What is needed to judge the trials of one flow. */
+export interface Bench extends Bar {
+  sides: Sides;
+  catalog: Catalog;
+  contracts: ReadonlyMap<string, Contract>;
+}
+
+/** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */
+export function named({ catalog }: Bench, calls: readonly ToolCall[]): ToolCall[] {
+  return calls.map((call) => {
+    const tool = catalog.qualify(call.tool);
+    return {
+      ...call,
+      tool,
+      args: catalog.canonicalArgs(tool, call.args),
+      effect: catalog.effectOf(tool),
+    };
+  });
+}
+
+export async function runOther(
+  bench: Bench,
+  other: Side,
+  trial: OpenTrial,
+  input: JsonValue,
+  answered: SideRun,
+): Promise<SideRun & { flowHash?: string }> {
+  return other === "legacy"
+    ? runLegacy(bench, input, answered)
+    : runCandidate(bench, trial, input, answered);
+}
+
+async function runCandidate(
+  bench: Bench,
+  trial: OpenTrial,
+  input: JsonValue,
+  { calls, modelCalls = [] }: SideRun,
+): Promise<SideRun & { flowHash: string }> {
+  const { shadow = {} } = bench.config;
+  const flow = await bench.sides.candidate(bench.flow);
+  const limitMs = shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
+  const signal = AbortSignal.timeout(limitMs);
+  const liveRead = shadow.reads === "live" ? readsOf(bench.catalog) : undefined;
+  const tools = isolatedTools(bench.catalog, calls, liveRead);
+  const models = isolatedModels(bench.sides.models, modelCalls, {
+    unrecorded: shadow.models ?? "live",
+    spend: () => spend(bench, 1),
+  });
+  const run = await withAttempts((): Promise<SideRun> => {
+    const running = runFlow(flow, input, {
+      tools,
+      models,
+      runId: `${trial.id}/candidate`,
+      triggerId: trial.triggerId,
+      signal,
+    });
+    return Promise.race([running, timedOut(signal, limitMs)]);
+  });
+  const sharing = sharingOf(run.modelCalls ?? []);
+  return {
+    ...run,
+    ...(sharing && { models: sharing }),
+    unservable: tools.unservable(),
+    durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
+    flowHash: flow.hash,
+  };
+}
+
+const DEFAULT_MODEL_CALLS = 1_000;
+const budget = dailyBudget();
+
+function spend({ flow, config }: Bench, questions: number): boolean {
+  return budget(flow, config.shadow?.modelCallsPerDay ?? DEFAULT_MODEL_CALLS, questions);
+}
+
+/**
+ * Legacy a second time. It will ask its models about as often as the first time, which the day's
+ * budget has to hold beforehand; without that noise is not measured on this trial.
+ */
+export async function runNoise(
+  bench: Bench,
+  input: JsonValue,
+  answered: SideRun,
+): Promise<SideRun | undefined> {
+  const shares = bench.config.noise?.models === "shared";
+  const expected = shares ? 0 : (answered.modelCalls?.length ?? 0);
+  if (!spend(bench, expected)) return undefined;
+  const models = shares ? answered.modelCalls : undefined;
+  const run = await runLegacy(bench, input, answered, models);
+  const asked = (run.modelCalls ?? []).filter(({ served }) => served === "live").length;
+  for (let more = asked - expected; more > 0; more--) spend(bench, 1);
+  return run;
+}
+
+/** A flow that ignores its signal is left behind; this process is replaced when it does not end. */
+function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
+  const { promise, resolve } = Promise.withResolvers<SideRun>();
+  const run: SideRun = {
+    outcome: { status: "timed_out", afterMs: limitMs },
+    calls: [],
+    durationMs: limitMs,
+  };
+  // After the flow's own reaction to the signal, whose outcome would say more.
+  signal.addEventListener("abort", () => setTimeout(resolve, 50, run), { once: true });
+  return promise;
+}
+
+async function runLegacy(
+  bench: Bench,
+  input: JsonValue,
+  { calls, modelCalls = [] }: SideRun,
+  /** Answers to share; without them the run asks as `shadow.models` says. */
+  shared?: readonly ModelCall[],
+): Promise<SideRun> {
+  const { shadow = {} } = bench.config;
+  const models = shadow.models ?? "live";
+  const legacy = await bench.sides.legacy(bench.flow);
+  const run: ChainRun = await withAttempts(() =>
+    legacy.invoke(input, {
+      tools: {
+        mode: "recorded",
+        recording: calls.map((call) => ({
+          ...call,
+          tool: bench.catalog.originalName(call.tool),
+        })),
+        reads: shadow.reads ?? "recorded",
+        // A shared answer hides what the model does by chance, which is noise to be measured, too.
+        modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
+        models,
+      },
+      effects: bench.catalog.effectsByOriginalName(),
+      timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
+    }),
+  );
+  return { ...run, calls: named(bench, run.calls) };
+}
