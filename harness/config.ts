@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { EgressRules } from "../adapter/egress.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
+import type { PriceList } from "../core/price.ts";
 import { type FlowConfig, flowShape } from "./flow-config.ts";
 import { nearestIssue } from "./issue.ts";
 import type { ModelClient } from "./model/client.ts";
@@ -19,6 +20,7 @@ import { anyFunction, type ToolSource, toolSourceShape } from "./source.ts";
 import type { SpoolLimits } from "./spool.ts";
 
 export type { FlowConfig } from "./flow-config.ts";
+export { aiSdkModel } from "./model/ai-sdk.ts";
 export { openaiModel } from "./model/openai.ts";
 export {
   type HttpSource,
@@ -48,6 +50,8 @@ export interface TwintrackConfig {
   models?: Record<string, ModelClient>;
   /** What is sealed, masked and kept. */
   privacy?: PrivacyConfig;
+  /** What the models of both sides cost, by their names; the report and the gate reckon with it. */
+  prices?: PriceList;
   flows: Record<string, FlowConfig>;
 }
 
@@ -62,6 +66,7 @@ export interface ResolvedConfig {
   egress: EgressRules;
   tools: Record<string, ToolSource>;
   models: Record<string, ModelClient>;
+  prices: PriceList;
   privacy: PrivacyConfig;
   flows: Record<string, FlowConfig>;
 }
@@ -97,6 +102,15 @@ const configSchema = z.strictObject({
     .record(z.string().regex(/^[A-Za-z][\w-]*$/, "must be a name like billing"), toolSourceShape)
     .optional(),
   models: z.record(z.string(), modelClient).optional(),
+  prices: z
+    .record(
+      z.string(),
+      z.strictObject({
+        inputPerMillionUsd: z.number().nonnegative(),
+        outputPerMillionUsd: z.number().nonnegative(),
+      }),
+    )
+    .optional(),
   privacy: privacyShape.optional(),
   flows: z.record(z.string().regex(/^[A-Za-z][\w.-]*$/, "must be a name like refunds"), flowShape),
 });
@@ -134,6 +148,7 @@ export function resolveConfig(
     egress: config.egress ?? {},
     tools: config.tools ?? {},
     models: config.models ?? {},
+    prices: config.prices ?? {},
     privacy: config.privacy ?? {},
     flows: config.flows,
   };

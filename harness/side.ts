@@ -13,6 +13,7 @@ import type { ToolServer } from "../adapter/tool-server.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
 import type { ModelPort } from "../core/model.ts";
+import type { PriceList } from "../core/price.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Side } from "../core/trigger.ts";
 import {
@@ -34,6 +35,7 @@ export interface Sides {
   candidate(flow: string): Promise<Flow>;
   catalog(): Promise<Catalog>;
   models: ModelPort;
+  prices: PriceList;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export function openSides(config: ResolvedConfig): Sides {
   return {
     configOf,
     models: modelPort(config.models),
+    prices: config.prices,
     legacy: (flow) => once(legacies, flow, () => openLegacy(config, flow, configOf(flow))),
     candidate: (flow) => once(candidates, flow, () => openCandidate(flow, configOf(flow))),
     catalog() {

@@ -7,6 +7,7 @@ import { validateArgs } from "../adapter/contract.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { costOf, spentUsd } from "../core/price.ts";
 import type { Side } from "../core/trigger.ts";
 import { compileRules } from "./compare/rules.ts";
 import { decodePayload } from "./frame.ts";
@@ -20,6 +21,7 @@ import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { RunSide, StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
+import type { Usage } from "./store/usage-rows.ts";
 
 /** Judges a trial. It rejects only when the trial cannot be read or a side cannot be opened. */
 export async function judgeTrial(
@@ -120,6 +122,7 @@ function judged(
     ...unlessUnservable(judgeRuns(bench, { legacy, candidate, noise }), compared.unservable),
     flowHash: compared.flowHash ?? flowHashOf(answered.history),
     contractViolations: violationsOf(bench, candidate.calls),
+    usage: usageOf(bench, { legacy, candidate }, [compared, ...(noise ? [noise] : [])]),
     runs: [storedRun(other, compared), ...(noise ? [storedRun("noise", noise)] : [])],
     legacyTools: [...new Set(legacy.calls.map((call) => call.tool))],
   };
@@ -130,6 +133,22 @@ function unlessUnservable(judgement: RunsJudgement, unservable: string | undefin
   return unservable === undefined
     ? judgement
     : { ...judgement, verdict: "incomparable", reason: `recording_lossy: ${unservable}` };
+}
+
+/** @param beside the runs of the shadow: what they asked was asked for the comparison alone. */
+function usageOf(
+  { sides: { prices } }: Bench,
+  { legacy, candidate }: { legacy: SideRun; candidate: SideRun },
+  beside: readonly SideRun[],
+): Usage | undefined {
+  const [ofLegacy, ofCandidate] = [legacy.modelCalls ?? [], candidate.modelCalls ?? []];
+  if (ofLegacy.length + ofCandidate.length === 0) return undefined;
+  const asked = beside.flatMap(({ modelCalls = [] }) => modelCalls);
+  return {
+    legacy: costOf(ofLegacy, prices),
+    candidate: costOf(ofCandidate, prices),
+    spentUsd: spentUsd(asked, prices),
+  };
 }
 
 /** Calls of the candidate whose arguments break the tool's contract, whoever answered them. */

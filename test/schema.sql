@@ -221,6 +221,7 @@ create table twintrack.trials (
   first_divergent_step text,
   steps jsonb,
   rules jsonb,
+  usage jsonb,
   UNIQUE (epoch, seq),
   PRIMARY KEY (id),
   CHECK (((trace_verdict = 'different'::text) OR (first_divergent_step IS NULL))),

@@ -18,6 +18,7 @@ import {
   stageText,
   stepCells,
   traceText,
+  usageText,
 } from "./words.ts";
 
 const MAX_DIVERGENCES = 10;
@@ -64,6 +65,7 @@ function renderFlow(flow: FlowReport): string {
   const explained = rules === null ? [] : [`Explained by rules: ${cell(rules)}.`];
   const parts = [
     latency,
+    ...[usageText(flow)].flatMap((usage) => (usage === null ? [] : [`${usage}.`])),
     gate,
     ...steps(flow),
     ...explained,

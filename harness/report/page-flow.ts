@@ -7,6 +7,7 @@ import type { FlowReport, Rate } from "./report.ts";
 import {
   criterionTitle,
   decisionText,
+  money,
   number,
   plural,
   quantity,
@@ -99,12 +100,17 @@ function renderFacts(flow: FlowReport): Markup {
 ${verdictLine(flow)}`;
 }
 
-function costFact({ costUsd }: FlowReport): [string, string, string][] {
-  if (!costUsd) return [];
-  const money = (usd: number) => `$${number(Number(usd.toPrecision(3)))}`;
-  return [
-    ["Cost", money(costUsd.candidate), `legacy ${money(costUsd.legacy)} for the same triggers`],
-  ];
+function costFact(flow: FlowReport): [string, string, string][] {
+  const { tokens, costUsd, spentUsd = 0 } = flow;
+  if (!tokens) return [];
+  const asked = [
+    "Model tokens",
+    number(tokens.candidate),
+    `legacy ${number(tokens.legacy)} for the same triggers`,
+  ] as [string, string, string];
+  if (!costUsd) return [asked];
+  const note = `legacy ${money(costUsd.legacy)} for the same triggers; comparing cost ${money(spentUsd)}`;
+  return [asked, ["Cost", money(costUsd.candidate), note]];
 }
 
 function verdictLine({ verdicts }: FlowReport): Markup {

@@ -62,6 +62,8 @@ export interface FlowReport {
   /** In words: what makes the numbers above worth less than they look. */
   alarms: string[];
   costUsd?: { legacy: number; candidate: number };
+  tokens?: { legacy: number; candidate: number };
+  spentUsd?: number;
   /** Blocking ones first, then the most frequent. */
   divergences: Divergence[];
   /** In words, one sentence per criterion that does not pass. */
@@ -130,7 +132,8 @@ function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
     ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, rules, gate },
     alarms: alarmsOf(flow),
     ...(flow.canaryPercent === undefined ? {} : { canaryPercent: flow.canaryPercent }),
-    ...(flow.costUsd === undefined ? {} : { costUsd: flow.costUsd }),
+    ...(flow.costUsd && { costUsd: flow.costUsd }),
+    ...(flow.tokens && { tokens: flow.tokens, spentUsd: flow.spentUsd ?? 0 }),
     trials: judgedTrials(flow),
     matchRate: rateOf(matchedTrials(flow), judgedTrials(flow)),
     noise: { ...flow.noise, rate: rateOf(flow.noise.mismatches, flow.noise.trials) },

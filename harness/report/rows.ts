@@ -14,7 +14,7 @@ import type { Coverage } from "../coverage.ts";
 import type { DropGroup } from "../drop.ts";
 import type { Policy } from "../gate.ts";
 import type { Pairs } from "../paired.ts";
-import type { P95Bounds } from "../ratio.ts";
+import type { CostPairs, P95Bounds } from "../ratio.ts";
 
 /** One row per flow. */
 export interface FlowRow {
@@ -59,7 +59,11 @@ export interface FlowRow {
   /** What each rule took out of the comparison, most first. */
   rules: readonly RuleRow[];
   /** Of the same triggers; left out when nothing reports a price. */
-  costUsd?: { legacy: number; candidate: number };
+  costUsd?: { legacy: number; candidate: number; pairs?: CostPairs };
+  /** Of the model calls of both sides, whoever answered them; left out when no side asks models. */
+  tokens?: { legacy: number; candidate: number };
+  /** What comparing has cost in US dollars: model calls that no record answered. */
+  spentUsd?: number;
   /** Gate limits from the configuration. */
   policy?: Policy;
 }

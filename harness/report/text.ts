@@ -18,6 +18,7 @@ import {
   stageText,
   stepCells,
   traceText,
+  usageText,
 } from "./words.ts";
 
 export interface TextOptions {
@@ -60,6 +61,7 @@ function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
     `${paint("bold", flow.name)}  ${flow.language}  [${stageText(flow)}]  ${paint(GATE_STYLE[flow.gate.decision], decisionText(flow))}`,
     `  ${matchText(flow.matchRate)}`,
     `  ${number(flow.days)} days; p50 / p95 legacy → candidate: ${latencyText(flow)}`,
+    ...[usageText(flow)].flatMap((usage) => (usage === null ? [] : [`  ${usage}`])),
     "",
     ...gateTable(flow.gate.reasons, paint, width),
   ];

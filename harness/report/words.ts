@@ -109,6 +109,19 @@ export function latencyText({ latencyMs: { legacy, candidate } }: FlowReport): s
   return `${side(legacy)} → ${side(candidate)}`;
 }
 
+/** Null when no side asks models. */
+export function usageText({ tokens, costUsd, spentUsd = 0 }: FlowReport): string | null {
+  if (!tokens) return null;
+  const asked = `model tokens legacy → candidate: ${number(tokens.legacy)} → ${number(tokens.candidate)}`;
+  if (!costUsd) return `${asked}; without prices no cost`;
+  const cost = `${money(costUsd.legacy)} → ${money(costUsd.candidate)}`;
+  return `${asked}; cost ${cost}, and ${money(spentUsd)} for comparing`;
+}
+
+export function money(usd: number): string {
+  return `$${number(Number(usd.toPrecision(3)))}`;
+}
+
 /** Null when the calls of a side cannot be seen. */
 export function traceText({ trace }: Pick<FlowReport, "trace">): string | null {
   if (!trace) return null;

@@ -6,6 +6,7 @@ import type { TraceRow } from "../compare/trace.ts";
 import type { CoverageMark } from "../coverage.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import { insertRuns } from "./trials.ts";
+import { noteUsage, type Usage } from "./usage-rows.ts";
 
 /** A judged trial as a worker gives it back; only data, so that it can cross a process border. */
 export interface JudgedTrial {
@@ -30,6 +31,8 @@ export interface JudgedTrial {
     durationMs: number;
     payload: Uint8Array;
   }[];
+  /** Of a flow that asks models. */
+  usage?: Usage | undefined;
   /** Names of the tools that the legacy side called. */
   legacyTools: string[];
   /** Left out when a side did not answer: such a trial shows nothing of the input space. */
@@ -70,6 +73,7 @@ export function settle(
     await insertDifferences(query, kept);
     await noteLegacyTools(query, kept);
     await noteCoverage(query, kept);
+    await noteUsage(query, kept);
     return kept.length;
   });
 }

@@ -13,6 +13,7 @@ import { gateRows } from "./gate-rows.ts";
 import { GROUPED } from "./groupings.ts";
 import { ruleRows } from "./rule-rows.ts";
 import { traceOf } from "./traces.ts";
+import { costRow } from "./usage-rows.ts";
 
 export async function reportRows(
   db: Database,
@@ -70,6 +71,7 @@ async function flowRow(
     ),
     latencyMs: await latencyOf(db, flow),
     ...(await gateRows(db, flow, config.gate?.confidence)),
+    ...(await costRow(db, flow)),
     trace: await traceOf(db, flow),
     rules: await ruleRows(db, flow),
     ...(config.gate === undefined ? {} : { policy: policyOf(config.gate) }),

@@ -1,8 +1,9 @@
 /** Flows whose two sides ask one model: the same question, or each its own. */
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { ChatOpenAI } from "@langchain/openai";
 import { z } from "zod";
 import { flow } from "../../core/index.ts";
-import { defineConfig, type FlowConfig, openaiModel } from "../../harness/config.ts";
+import { aiSdkModel, defineConfig, type FlowConfig, openaiModel } from "../../harness/config.ts";
 
 const baseUrl = process.env.TWINTRACK_TEST_MODEL_URL ?? "";
 const options = { model: "scripted-1", temperature: 0, maxTokens: 50 };
@@ -24,14 +25,17 @@ async function legacy({ country }: { country: string }) {
   return { capital: answer.content };
 }
 
-function candidate(name: string, system: string) {
+const { temperature, maxTokens } = options;
+const vercel = createOpenAICompatible({ name: "local", baseURL: baseUrl, apiKey: "a-key" });
+
+function candidate(name: string, system: string, model = "default") {
   return flow(name, {
     version: "1",
     input: z.object({ country: z.string() }),
     output: z.object({ capital: z.string() }),
   })
     .step("capital", {
-      model: "default",
+      model,
       prompt: ({ input }) => [
         { role: "system", content: system },
         { role: "user", content: input.country },
@@ -49,9 +53,21 @@ const shadowed = (name: string, system: string, shadow: FlowConfig["shadow"] = {
 });
 
 export default defineConfig({
-  models: { default: openaiModel({ ...options, baseUrl }) },
+  models: {
+    default: openaiModel({ ...options, baseUrl }),
+    vercel: aiSdkModel(vercel(options.model), { temperature, maxTokens }),
+  },
+  prices: { scripted: { inputPerMillionUsd: 1_000_000, outputPerMillionUsd: 2_000_000 } },
   flows: {
     same: shadowed("same", SYSTEM),
+    vercelSame: {
+      ...shadowed("vercelSame", SYSTEM),
+      candidate: candidate("vercelSame", SYSTEM, "vercel"),
+    },
+    vercelOther: {
+      ...shadowed("vercelOther", SYSTEM),
+      candidate: candidate("vercelOther", "Name the capital, please.", "vercel"),
+    },
     other: shadowed("other", "Name the capital, please."),
     refused: shadowed("refused", "Name the capital, please.", { models: "recorded" }),
     poor: shadowed("poor", "Name the capital, please.", { modelCallsPerDay: 1 }),

@@ -2,6 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { privacyOf, runPlace } from "../../harness/privacy/privacy.ts";
+import { buildReport } from "../../harness/report/report.ts";
+import { renderText } from "../../harness/report/text.ts";
+import { reportRows } from "../../harness/store/report-rows.ts";
 import { type Completions, serveCompletions } from "../app/completions.ts";
 import { type App, startApp } from "../app/start.ts";
 
@@ -58,6 +61,42 @@ test("a question of its own goes to the model, and the trial says so", async () 
     asked: 2,
     models: "independent",
   });
+});
+
+test("a model of the Vercel AI SDK shares answers, and is asked, like any other", async () => {
+  expect(await judged("vercelSame", "Norway")).toMatchObject({ verdict: "match", asked: 1 });
+  const { verdict, asked, run } = await judged("vercelOther", "Norway");
+  expect({ verdict, asked, models: run.models }).toEqual({
+    verdict: "mismatch",
+    asked: 2,
+    models: "independent",
+  });
+  expect(run.modelCalls[0].outcome.value).toMatchObject({
+    content: expect.stringMatching(/^capital \d+$/),
+    usage: { inputTokens: 12, outputTokens: 3, totalTokens: 15 },
+    finishReason: "stop",
+  });
+});
+
+test("a shared answer costs both sides, and is paid once", async () => {
+  const db = await app.harness.database();
+  const [same] = (await reportRows(db, app.config, "same")).flows;
+  // 12 tokens for a dollar each in, 3 for two dollars each out.
+  expect(same).toMatchObject({
+    tokens: { legacy: 15, candidate: 15 },
+    costUsd: { legacy: 18, candidate: 18, pairs: { n: 1 } },
+    spentUsd: 0,
+  });
+  const [other] = (await reportRows(db, app.config, "other")).flows;
+  expect(other).toMatchObject({ costUsd: { legacy: 18, candidate: 18 }, spentUsd: 18 });
+  const rows = await reportRows(db, app.config);
+  const report = renderText(buildReport(rows, "2026-01-01T00:00:00Z"), {
+    color: false,
+    width: 100,
+  });
+  expect(report).toContain(
+    "model tokens legacy → candidate: 15 → 15; cost $18 → $18, and $18 for comparing",
+  );
 });
 
 test("where models are recorded, a question of its own is refused and not paid", async () => {
