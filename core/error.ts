@@ -72,6 +72,8 @@ export const ERROR_CODES = {
   KEY_UNKNOWN: { httpStatus: 500, exitCode: 5, retryable: false },
   /** A stored payload was changed after it was sealed, or stands in another's place. */
   SEAL_BROKEN: { httpStatus: 500, exitCode: 1, retryable: false },
+  /** A stored payload was dropped when it had been kept as long as the configuration says. */
+  PAYLOAD_GONE: { httpStatus: 410, exitCode: 1, retryable: false },
   /** The spool folder cannot be created or written. */
   SPOOL_UNAVAILABLE: { httpStatus: 503, exitCode: 5, retryable: true },
   /** The stage cannot change like this: the gate is not open, or the step is not allowed. */

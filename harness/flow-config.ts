@@ -68,6 +68,8 @@ export interface FlowConfig {
   ladder?: readonly LadderStep[];
   /** Triggers with equal keys get the same side in a canary. Default: the trigger id. */
   canaryKey?: (input: JsonValue) => string;
+  /** Whom a trigger is about, for `export --subject` and `purge`; kept as a digest only. */
+  subject?: (input: JsonValue) => string | undefined;
 }
 
 /** Limit of a compared side whose flow sets none. */
@@ -107,4 +109,5 @@ export const flowShape = z.strictObject({
   gate: gateShape.optional(),
   ladder: ladderShape.optional(),
   canaryKey: anyFunction.optional(),
+  subject: anyFunction.optional(),
 });

@@ -6,6 +6,7 @@
  * holds nothing of the caller's but a masked trigger id.
  */
 import { crc32 } from "node:zlib";
+import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
@@ -22,6 +23,8 @@ export interface FrameHeader {
   flow: string;
   /** Masked. */
   triggerId: string;
+  /** Keyed digest of whom it is about. */
+  subject?: string;
   source: TriggerSource;
   /** ISO 8601, UTC. */
   receivedAt: string;
@@ -62,8 +65,8 @@ export function trialIdOf(header: Pick<FrameHeader, "epoch" | "seq">): string {
   return `${header.epoch}.${header.seq}`;
 }
 
-/** Triggers that nobody will ever compare or look at are only counted. */
-const COUNTED_ONLY: ReadonlySet<string | undefined> = new Set(["stage", "shed"]);
+/** Triggers that nobody will ever compare or look at, or may, are only counted. */
+const COUNTED_ONLY: ReadonlySet<string | undefined> = new Set(["stage", "shed", "purged"]);
 
 export function keepsPayload({ notRun }: Pick<FrameHeader, "notRun">): boolean {
   return !COUNTED_ONLY.has(notRun);
@@ -100,6 +103,19 @@ export interface Gap {
 /** A gap among the frames, so that it outlives the process that made it. */
 export function encodeGap(gap: Gap): Buffer {
   return framed({ gap }, NOTHING);
+}
+
+/** A stored run; undefined when it cannot be opened: its key is gone, or retention dropped it. */
+export function readPayload(
+  vault: Vault,
+  { id, side, payload }: { id: string; side: Side; payload: Uint8Array },
+): FramePayload | undefined {
+  try {
+    return decodePayload(vault.open(payload, runPlace(id, side)));
+  } catch (error) {
+    if (isTwintrackError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** @param payload as the vault opened it */

@@ -15,6 +15,7 @@ import type { Backlog } from "./backlog.ts";
 import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
 import { plan } from "./plan.ts";
 import type { Privacy } from "./privacy/privacy.ts";
+import { subjectIn } from "./privacy/subject.ts";
 import { inputSchema, type Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
 import type { StageBook } from "./stage.ts";
@@ -136,11 +137,13 @@ async function answerTrigger(
   const run = await runSide(context, config, trigger, side, request);
   // The number is given when the answer is there: a trigger that was not answered leaves no gap.
   const seq = context.nextSeq();
+  const subject = subjectIn(flow, config, input, privacy);
   const header: FrameHeader = {
     epoch: context.epoch,
     seq,
     flow,
-    triggerId: privacy.mask.id(trigger.id),
+    triggerId: request.triggerId === undefined ? trigger.id : privacy.mask.id(trigger.id),
+    ...(subject === undefined ? {} : { subject }),
     source: trigger.source,
     receivedAt: trigger.receivedAt,
     stage: stage.stage,

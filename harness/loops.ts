@@ -8,6 +8,7 @@ import type { KeyBook } from "./access/key-book.ts";
 import type { Backlog } from "./backlog.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { privacyOf } from "./privacy/privacy.ts";
+import { retentionChore } from "./privacy/retention.ts";
 import { openShadowWorker, type ShadowWorker } from "./shadow.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import { openShipper, type Shipper } from "./shipper.ts";
@@ -22,6 +23,8 @@ const TICK_MS = 100;
 const RECONNECT_MS = 1_000;
 /** A key that is revoked ends within this. */
 const KEYS_EVERY_MS = 1_000;
+/** What was shipped leaves the disk after this, however little is written. */
+const ROTATE_EVERY_MS = 5 * 60_000;
 const EXPIRE_EVERY_MS = 60_000;
 /** How long the end may wait for a database that does not answer. */
 const CLOSE_MS = 5_000;
@@ -32,7 +35,7 @@ export interface Chore {
   run(db: Database, config: ResolvedConfig): Promise<void>;
 }
 
-const chores: readonly Chore[] = [stageWatch];
+const chores: readonly Chore[] = [stageWatch, retentionChore];
 
 interface Machinery {
   db: Database;
@@ -108,6 +111,7 @@ export function startLoops(parts: LoopParts): Loops {
     }),
     loop(stop.signal, followSwitch, () => undefined),
     every(KEYS_EVERY_MS, stop.signal, async () => parts.keys.refresh((await connected()).db)),
+    every(ROTATE_EVERY_MS, stop.signal, async () => parts.spool.rotate()),
     every(EXPIRE_EVERY_MS, stop.signal, async () => void parts.spool.expire()),
     ...chores.map(({ everyMs, run }) =>
       every(everyMs, stop.signal, async () => run((await connected()).db, parts.config)),

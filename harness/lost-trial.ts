@@ -1,8 +1,23 @@
 /** Trials that nobody could judge. */
 import { TwintrackError } from "../core/error.ts";
 import { serializeError } from "../core/outcome.ts";
+import type { Privacy } from "./privacy/privacy.ts";
+import { protectTrial } from "./privacy/protect.ts";
+import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { OpenTrial } from "./store/trials.ts";
+import { judgeTrial } from "./trial.ts";
+
+/** Judges a trial; one that cannot be opened, or that no side can be opened for, is incomparable. */
+export async function judgeOrLose(
+  trial: OpenTrial,
+  sides: Sides,
+  privacy: Privacy,
+): Promise<JudgedTrial> {
+  return judgeTrial(trial, sides, privacy).catch((thrown: unknown) =>
+    protectTrial(lostTrial(trial, "incomparable", reasonOf(thrown)), privacy),
+  );
+}
 
 /** The judgement of a trial whose judge died, or that could not be judged at all. */
 export function lostTrial(
@@ -40,4 +55,4 @@ export function reasonOf(thrown: unknown): string {
 }
 
 /** The message would only name the trial itself. */
-const UNOPENED: readonly string[] = ["KEY_UNKNOWN", "SEAL_BROKEN"];
+const UNOPENED: readonly string[] = ["KEY_UNKNOWN", "SEAL_BROKEN", "PAYLOAD_GONE"];

@@ -13,13 +13,14 @@ import { shadowEnvironment } from "../adapter/egress.ts";
 import { type ErrorCode, TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
+import { judgeOrLose } from "./lost-trial.ts";
 import { privacyOf } from "./privacy/privacy.ts";
 import type { FromShadow, ToShadow } from "./shadow-process.ts";
 import { isPython, openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
-import { judgeTrial, rejudgeTrial } from "./trial.ts";
+import { rejudgeTrial } from "./trial.ts";
 
 export interface ShadowHost {
   judge(trial: OpenTrial, limitMs: number): Promise<JudgedTrial>;
@@ -41,7 +42,7 @@ function inProcessHost(config: ResolvedConfig): ShadowHost {
   const sides: Sides = openSides(config);
   const privacy = privacyOf(config);
   return {
-    judge: (trial) => judgeTrial(trial, sides, privacy),
+    judge: (trial) => judgeOrLose(trial, sides, privacy),
     rejudge: async (trial) => rejudgeTrial(trial, sides, privacy),
     pid: () => undefined,
     stop: async () => undefined, // Nothing can end a candidate that shares our process.

@@ -7,14 +7,13 @@ import { guardEgress } from "../adapter/egress.ts";
 import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
-import { lostTrial, reasonOf } from "./lost-trial.ts";
+import { judgeOrLose } from "./lost-trial.ts";
 import { type Privacy, privacyOf } from "./privacy/privacy.ts";
-import { protectTrial } from "./privacy/protect.ts";
 import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
-import { judgeTrial, rejudgeTrial } from "./trial.ts";
+import { rejudgeTrial } from "./trial.ts";
 
 export type ToShadow =
   | { kind: "judge"; trial: OpenTrial }
@@ -55,9 +54,7 @@ async function answer(message: ToShadow, sides: Sides, privacy: Privacy): Promis
     const { trial } = message;
     return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides, privacy) };
   }
-  const trial = await judgeTrial(message.trial, sides, privacy).catch((thrown: unknown) =>
-    protectTrial(lostTrial(message.trial, "incomparable", reasonOf(thrown)), privacy),
-  );
+  const trial = await judgeOrLose(message.trial, sides, privacy);
   return { kind: "judged", trial };
 }
 

@@ -13,6 +13,7 @@ import type { FlowConfig } from "./config.ts";
 import { encodeFrame, type FrameHeader, type FramePayload } from "./frame.ts";
 import { type Outlook, plan } from "./plan.ts";
 import type { Privacy } from "./privacy/privacy.ts";
+import { subjectIn } from "./privacy/subject.ts";
 import { inputSchema, type Sides } from "./side.ts";
 import type { Spool } from "./spool.ts";
 
@@ -67,6 +68,8 @@ export function openTap({ sides, spool, privacy, ...outlook }: TapOptions): Tap 
         const told = { flow, epoch, run, triggerId, config, outlook };
         const header = headerOf({ ...told, fits: fitted !== undefined });
         const payload = payloadOf(run, fitted ?? run.input);
+        const subject = subjectIn(flow, config, payload.input, privacy);
+        if (subject !== undefined) header.subject = subject;
         if (triggerId !== run.triggerId) payload.triggerId = run.triggerId;
         spool.append(encodeFrame(header, payload, privacy.vault), run.seq, epoch);
       }

@@ -4,6 +4,7 @@
  */
 
 import { validateArgs } from "../adapter/contract.ts";
+import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
@@ -75,24 +76,32 @@ export function rejudgeTrial(
   privacy: Privacy,
 ): RunsJudgement | null {
   if (trial.trace === null && trial.differed) return null;
-  // Without a difference no write differed, and reads are not compared: then no calls are needed.
-  const { vault } = privacy;
-  const open = (bytes: Uint8Array, place: string) => vault.open(bytes, place).toString("utf8");
-  const trace: Trace =
-    trial.trace === null ? {} : JSON.parse(open(trial.trace, tracePlace(trial.id)));
-  const runs: Partial<Record<RunSide, ComparedRun>> = {};
-  for (const { side, payload } of trial.runs) {
-    const text = open(payload, runPlace(trial.id, side));
-    const { outcome, history, notKept } = JSON.parse(text) as StoredRun;
-    if (notKept) return null;
-    runs[side] = { outcome, history, calls: trace[side] ?? [] };
-  }
-  const { legacy, candidate, noise } = runs;
+  const { legacy, candidate, noise } = keptRuns(trial, privacy);
   if (!legacy || !candidate) return null;
   const judgement = judgeRuns(barOf(trial.flow, sides, privacy), { legacy, candidate, noise });
   const kept = protectJudgement(trial.id, judgement, privacy);
   // Without the calls there is nothing new to say of how the answers came about.
   return trial.trace === null ? { ...kept, alignment: null } : kept;
+}
+
+/** The runs that were kept whole and can be opened; none when one of them cannot. */
+function keptRuns(trial: StoredTrial, { vault }: Privacy): Partial<Record<RunSide, ComparedRun>> {
+  const read = <T>(bytes: Uint8Array, place: string) =>
+    JSON.parse(vault.open(bytes, place).toString("utf8")) as T;
+  const runs: Partial<Record<RunSide, ComparedRun>> = {};
+  try {
+    // Without a difference no write differed, and reads are not compared: then no calls are needed.
+    const trace = trial.trace === null ? {} : read<Trace>(trial.trace, tracePlace(trial.id));
+    for (const { side, payload } of trial.runs) {
+      const { outcome, history, notKept } = read<StoredRun>(payload, runPlace(trial.id, side));
+      if (notKept) return {};
+      runs[side] = { outcome, history, calls: trace[side] ?? [] };
+    }
+    return runs;
+  } catch (error) {
+    if (isTwintrackError(error)) return {};
+    throw error;
+  }
 }
 
 async function openBench(flow: string, sides: Sides, privacy: Privacy): Promise<Bench> {

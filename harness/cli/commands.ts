@@ -20,6 +20,7 @@ import { gateReply } from "./gate-reply.ts";
 import { EXIT, type Reply, textOf as text } from "./reply.ts";
 import { RULES_COMMANDS } from "./rules-command.ts";
 import { STAGE_COMMANDS } from "./stage-desk.ts";
+import { SUBJECT_COMMANDS } from "./subject-desk.ts";
 import { TRIAGE_COMMANDS } from "./triage.ts";
 
 export interface Desk {
@@ -57,6 +58,7 @@ export const COMMAND_ROLES: Readonly<Record<string, Role>> = {
   rollback: "operator",
   retire: "operator",
   "audit log": "operator",
+  export: "operator",
   "audit verify": "viewer",
   "audit head": "viewer",
 };
@@ -100,6 +102,7 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
   ...TRIAGE_COMMANDS,
   ...RULES_COMMANDS,
   ...ACCESS_COMMANDS,
+  ...SUBJECT_COMMANDS,
 
   async "learned outputs"({ config, db, sides }) {
     const catalog = await sides.catalog();

@@ -15,6 +15,7 @@ import { addRulesCommand } from "./rules-command.ts";
 import { addRunCommand } from "./run-command.ts";
 import { addServeCommands } from "./serve-commands.ts";
 import { addStageCommands } from "./stage-commands.ts";
+import { addSubjectCommands } from "./subject-command.ts";
 import { addToolCommands } from "./tool-commands.ts";
 import { addTriageCommand } from "./triage-command.ts";
 
@@ -71,6 +72,7 @@ export function buildCli(): Cli {
   addRulesCommand(cli);
   addServeCommands(cli);
   addAccessCommands(cli);
+  addSubjectCommands(cli);
   addDoctorCommand(cli);
   inheritOptions(program);
   return cli;

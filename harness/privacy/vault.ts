@@ -19,7 +19,7 @@ export interface Vault {
   pack(plain: Uint8Array, place: string): Uint8Array;
   /**
    * @throws {TwintrackError} `KEY_UNKNOWN` when the key that sealed it is gone, `SEAL_BROKEN` when
-   *   the bytes were changed or belong elsewhere.
+   *   the bytes were changed or belong elsewhere, `PAYLOAD_GONE` when retention dropped it.
    */
   open(stored: Uint8Array, place: string): Buffer;
 }
@@ -128,6 +128,9 @@ function aad(head: Buffer, place: string): Buffer {
 
 function inflate(stored: Uint8Array): Buffer {
   const bytes = viewOf(stored);
+  if (bytes.length === 0) {
+    throw new TwintrackError("PAYLOAD_GONE", "The payload was dropped, as privacy.rawDays says");
+  }
   const isCompressed = bytes.length >= 4 && bytes.readUInt32LE(0) === ZSTD_MAGIC;
   return isCompressed ? zstdDecompressSync(bytes) : bytes;
 }

@@ -1,7 +1,6 @@
 /** Writes that the candidate made where callers saw it: what a rollback leaves behind. */
 import type { Side } from "../../core/trigger.ts";
-import { decodePayload } from "../frame.ts";
-import { runPlace } from "../privacy/privacy.ts";
+import { readPayload } from "../frame.ts";
 import type { Vault } from "../privacy/vault.ts";
 import type { Database } from "./database.ts";
 
@@ -34,7 +33,7 @@ export async function answeredWrites(
       [flow, since, PAGE, offset],
     );
     for (const { id, authoritative, payload } of rows) {
-      const { calls } = decodePayload(vault.open(payload, runPlace(id, authoritative)));
+      const { calls = [] } = readPayload(vault, { id, side: authoritative, payload }) ?? {};
       // A write that failed may have happened all the same; one that was refused did not.
       const made = calls.filter(({ effect, served }) => effect === "write" && served === "live");
       for (const { tool } of made) note(byTool, tool, id);

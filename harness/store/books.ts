@@ -15,12 +15,16 @@ export interface Books {
 /** The books: every number a process gave out is a verdict, open, or an accounted gap. */
 export async function books(db: Database): Promise<Books> {
   const [numbers] = await db.query<{ answered: number; recorded: number }>(
-    `select coalesce(sum(greatest(e.last, g.last)), 0)::bigint as answered, coalesce(sum(e.recorded), 0)::bigint as recorded
-     from (select epoch, max(seq) as last, count(*) as recorded from twintrack.trials group by epoch) e
-     full join (select epoch, max(to_seq) as last from twintrack.gaps group by epoch) g using (epoch)`,
+    `select coalesce(sum(last), 0)::bigint as answered, coalesce(sum(recorded), 0)::bigint as recorded from (
+       select max(last) as last, sum(recorded) as recorded from (
+         select epoch, max(seq) as last, count(*) as recorded from twintrack.trials group by epoch
+         union all select epoch, max(last_seq), sum(trials) from twintrack.retired_trials group by epoch
+         union all select epoch, max(to_seq), 0 from twintrack.gaps group by epoch) told group by epoch) epochs`,
   );
   const verdicts = await db.query<{ verdict: string | null; count: number }>(
-    "select verdict, count(*)::bigint as count from twintrack.trials group by verdict",
+    `select verdict, sum(count)::bigint as count from (
+       select verdict, count(*) as count from twintrack.trials group by verdict
+       union all select verdict, sum(trials) from twintrack.retired_trials group by verdict) told group by verdict`,
   );
   const gaps = await db.query<{ cause: string; count: number }>(
     "select cause, sum(to_seq - from_seq + 1)::bigint as count from twintrack.gaps group by cause",

@@ -1,8 +1,7 @@
 /** What tools have returned in recorded runs, for those who learn from it. */
 import type { JsonValue } from "../../core/json.ts";
 import type { Side } from "../../core/trigger.ts";
-import { decodePayload } from "../frame.ts";
-import { runPlace } from "../privacy/privacy.ts";
+import { readPayload } from "../frame.ts";
 import type { Vault } from "../privacy/vault.ts";
 import type { Database } from "./database.ts";
 
@@ -36,7 +35,7 @@ interface Recording {
 }
 
 function collect(row: Recording, vault: Vault, values: Map<string, JsonValue[]>): void {
-  const { calls } = decodePayload(vault.open(row.payload, runPlace(row.id, row.authoritative)));
+  const { calls = [] } = readPayload(vault, { ...row, side: row.authoritative }) ?? {};
   for (const { tool, outcome, lossy, served } of calls) {
     if (outcome.status !== "returned" || lossy || served !== "live") continue;
     const known = values.get(tool);

@@ -6,6 +6,7 @@ import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
 import { type Frame, type Gap, keepsPayload, trialIdOf } from "../frame.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import type { TrialJobs } from "./jobs.ts";
+import { withoutPurged } from "./purges.ts";
 
 /** An open trial as a worker gets it. */
 export interface OpenTrial {
@@ -29,8 +30,9 @@ export function ingest(
 ): Promise<number> {
   if (frames.length === 0) return Promise.resolve(0);
   return db.transaction(async (query) => {
-    const inserted = new Set(await insertTrials(query, frames));
-    const fresh = frames.filter(({ header }) => inserted.has(trialIdOf(header)));
+    const wanted = await withoutPurged(query, frames);
+    const inserted = new Set(await insertTrials(query, wanted));
+    const fresh = wanted.filter(({ header }) => inserted.has(trialIdOf(header)));
     const kept = fresh.filter(({ header }) => keepsPayload(header));
     if (kept.length > 0) await insertAuthoritativeRuns(query, kept);
     const open = fresh.filter(({ header }) => header.notRun === undefined);
@@ -57,6 +59,7 @@ async function insertTrials(query: Query, frames: readonly Frame[]): Promise<str
     header.notRun === undefined ? null : "not_run",
     header.notRun ?? null,
     header.notRun === undefined ? null : header.receivedAt,
+    header.subject ?? null,
   ]);
   const casts = [
     "",
@@ -72,11 +75,12 @@ async function insertTrials(query: Query, frames: readonly Frame[]): Promise<str
     "",
     "",
     "::timestamptz",
+    "",
   ];
   const inserted = await query<{ id: string }>(
     `insert into twintrack.trials (id, epoch, seq, flow, trigger_id, source, stage, authoritative,
-       received_at, noise_wanted, verdict, reason, judged_at)
-     values ${valuesList(rows.length, 13, casts)} on conflict do nothing returning id`,
+       received_at, noise_wanted, verdict, reason, judged_at, subject)
+     values ${valuesList(rows.length, 14, casts)} on conflict do nothing returning id`,
     rows.flat(),
   );
   return inserted.map((row) => row.id);

@@ -230,5 +230,5 @@ test("a server on every address starts when the store has a key, and not without
 
 test("every command has a role of its own, or is admin's alone on purpose", () => {
   const unnamed = Object.keys(STORE_COMMANDS).filter((command) => !COMMAND_ROLES[command]);
-  expect(unnamed.sort()).toEqual(["keys add", "keys list", "keys revoke"]);
+  expect(unnamed.sort()).toEqual(["export raw", "keys add", "keys list", "keys revoke", "purge"]);
 });
