@@ -2,7 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Rule } from "../../harness/compare/rules.ts";
+import { privacyOf } from "../../harness/privacy/privacy.ts";
 import { rejudgeFlow } from "../../harness/rejudge.ts";
+import { KEY } from "../app/privacy.ts";
 import { type App, startApp } from "../app/start.ts";
 import type { Backend } from "../database.ts";
 
@@ -30,6 +32,8 @@ const RULES: Record<string, Rule[]> = {
 
 function use(rules: string): void {
   vi.stubEnv("TWINTRACK_TEST_RULES", JSON.stringify(RULES[rules]));
+  // Masks are compared across two folders.
+  vi.stubEnv("TWINTRACK_KEY", KEY);
 }
 
 async function judgedLive(backend: Backend, rules: string): Promise<App> {
@@ -84,7 +88,8 @@ test.each<[Backend, string, string]>([
 test("a trial of which too little was kept stays as it was judged", async () => {
   const app = await judgedLive("postgres", "none");
   const db = await app.harness.database();
-  await db.query("update twintrack.trials set trace = null where trigger_id = 'n-2'");
+  const second = privacyOf(app.config).mask.id("n-2");
+  await db.query("update twintrack.trials set trace = null where trigger_id = $1", [second]);
   const before = await rowsOf(app);
   use("some");
 
@@ -92,7 +97,7 @@ test("a trial of which too little was kept stays as it was judged", async () => 
 
   expect({ trials, skipped }).toEqual({ trials: TRIGGERS - 1, skipped: 1 });
   const of = (rows: Awaited<ReturnType<typeof rowsOf>>) =>
-    rows.differences.filter((row) => (row as { trigger_id: string }).trigger_id === "n-2");
+    rows.differences.filter((row) => (row as { trigger_id: string }).trigger_id === second);
   expect(of(await rowsOf(app))).toEqual(of(before));
   expect(of(before)).not.toEqual([]);
 });
