@@ -168,7 +168,7 @@ function batchIn(body: unknown): TapBatch {
  * The input as the flow's schema takes it, or undefined. LangChain's JavaScript callbacks tell an
  * input that is no record as `{ input }`: only the schema can know which of the two was meant.
  */
-async function fitting(
+export async function fitting(
   schema: Schema | undefined,
   input: JsonValue,
 ): Promise<JsonValue | undefined> {

@@ -154,6 +154,29 @@ create table twintrack.purges (
   CHECK ((who <> ''::text))
 );
 
+create table twintrack.replay_results (
+  replay text not null,
+  item text not null,
+  trigger_id text not null,
+  verdict text not null,
+  reason text,
+  live_verdict text,
+  divergences jsonb not null,
+  at timestamp with time zone not null default now(),
+  PRIMARY KEY (replay, item),
+  FOREIGN KEY (replay) REFERENCES twintrack.replays(id) ON DELETE CASCADE
+);
+
+create table twintrack.replays (
+  id text not null,
+  flow text not null,
+  source jsonb not null,
+  started_at timestamp with time zone not null default now(),
+  ended_at timestamp with time zone,
+  PRIMARY KEY (id),
+  CHECK ((flow <> ''::text))
+);
+
 create table twintrack.retired_trials (
   epoch uuid not null,
   flow text not null,

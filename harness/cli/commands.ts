@@ -9,6 +9,7 @@ import type { ResolvedConfig } from "../config.ts";
 import { judgedBy } from "../flow-gate.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import { rejudgeFlow } from "../rejudge.ts";
+import type { Watch } from "../replay.ts";
 import { buildReport, type Report } from "../report/report.ts";
 import type { Sides } from "../side.ts";
 import { books } from "../store/books.ts";
@@ -17,6 +18,7 @@ import { returnedValues } from "../store/recordings.ts";
 import { reportRows } from "../store/report-rows.ts";
 import { ACCESS_COMMANDS } from "./access-desk.ts";
 import { gateReply } from "./gate-reply.ts";
+import { REPLAY_COMMANDS } from "./replay-desk.ts";
 import { EXIT, type Reply, textOf as text } from "./reply.ts";
 import { RULES_COMMANDS } from "./rules-command.ts";
 import { STAGE_COMMANDS } from "./stage-desk.ts";
@@ -27,6 +29,8 @@ export interface Desk {
   config: ResolvedConfig;
   db: Database;
   sides: Sides;
+  /** Who looks on while a long command runs; nobody when another process asked. */
+  watch?: Watch;
 }
 
 export type StoreCommand = (desk: Desk, args: JsonObject) => Promise<Reply>;
@@ -65,6 +69,7 @@ export const COMMAND_ROLES: Readonly<Record<string, Role>> = {
 
 export const STORE_COMMANDS: Record<string, StoreCommand> = {
   ...STAGE_COMMANDS,
+  ...REPLAY_COMMANDS,
 
   async gate(desk, args) {
     const flow = text(args, "flow");

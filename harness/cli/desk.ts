@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { ResolvedConfig } from "../config.ts";
+import type { Watch } from "../replay.ts";
 import { openSides } from "../side.ts";
 import { isAlive, lockHolder } from "../store/lock.ts";
 import { embeddedFolder, openDatabase } from "../store/open.ts";
@@ -45,6 +46,7 @@ export async function runStoreCommand(
   config: ResolvedConfig,
   command: string,
   args: JsonObject,
+  watch?: Watch,
 ): Promise<Reply> {
   const execute = STORE_COMMANDS[command];
   if (!execute) throw new TwintrackError("USAGE", `There is no command "${command}"`);
@@ -55,7 +57,7 @@ export async function runStoreCommand(
   if (db instanceof TwintrackError) return askServer(config, command, args, db);
   const sides = openSides(config);
   try {
-    return await execute({ config, db, sides }, args);
+    return await execute({ config, db, sides, ...(watch && { watch }) }, args);
   } finally {
     await sides.close();
     await db.close();

@@ -10,6 +10,7 @@ import { ownMask } from "../privacy/mask.ts";
 import { addAccessCommands } from "./access-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { addJudgeCommands } from "./judge-commands.ts";
+import { addReplayCommand } from "./replay-command.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
 import { addRulesCommand } from "./rules-command.ts";
 import { addRunCommand } from "./run-command.ts";
@@ -68,6 +69,7 @@ export function buildCli(): Cli {
   addRunCommand(cli);
   addStageCommands(cli);
   addJudgeCommands(cli);
+  addReplayCommand(cli);
   addTriageCommand(cli);
   addRulesCommand(cli);
   addServeCommands(cli);

@@ -18,3 +18,29 @@ create table twintrack.mcp_tools (
   tool      text primary key,
   last_seen timestamptz not null default now()
 );
+
+-- Replays have books of their own: nothing here is a trial, and no gate reads it.
+create table twintrack.replays (
+  id         text primary key,
+  flow       text not null check (flow <> ''),
+  -- What is replayed, as JSON: stored trials of a time, or the recordings in a file.
+  source     jsonb not null,
+  started_at timestamptz not null default now(),
+  -- null: it was interrupted, or is under way.
+  ended_at   timestamptz
+);
+
+create table twintrack.replay_results (
+  replay       text not null references twintrack.replays on delete cascade,
+  -- Id of the trial, or the place in the file.
+  item         text not null,
+  trigger_id   text not null,
+  verdict      text not null,
+  reason       text,
+  -- What the trial was judged to be when it happened; null for a recording from elsewhere.
+  live_verdict text,
+  -- Unexplained divergences, as JSON: [{ fingerprint, title }].
+  divergences  jsonb not null,
+  at           timestamptz not null default now(),
+  primary key (replay, item)
+);
