@@ -9,7 +9,7 @@ import { STORE_COMMANDS } from "../../../harness/cli/commands.ts";
 import { type ResolvedConfig, resolveConfig } from "../../../harness/config.ts";
 import { openPrivacy, privacyOf } from "../../../harness/privacy/privacy.ts";
 import { retire } from "../../../harness/privacy/retention.ts";
-import { inProcessHost } from "../../../harness/shadow-host.ts";
+import { openShadowHost } from "../../../harness/shadow-host.ts";
 import { openSides } from "../../../harness/side.ts";
 import { auditLines, verifyAudit } from "../../../harness/store/audit.ts";
 import { books } from "../../../harness/store/books.ts";
@@ -237,7 +237,7 @@ describe("a rotated key", () => {
     const app = await started("postgres");
     try {
       const lost = { ...app.config, dataDir: join(app.config.dataDir, "elsewhere") };
-      const host = inProcessHost(lost);
+      const host = openShadowHost(lost);
       const payload = privacyOf(app.config).vault.seal(Buffer.from("{}"), "t.1/legacy");
       const trial = {
         id: "t.1",
