@@ -16,13 +16,15 @@ const CRITERION_TITLES: Record<string, string> = {
   p95_ratio: "p95 latency, candidate / legacy",
   cost_ratio: "Cost, candidate / legacy",
   not_run_rate: "Answers never compared",
+  drop_bias: "Chance that drops are unbiased",
+  input_coverage: "Input and flow seen",
 };
 
 export function criterionTitle(criterion: string): string {
   return CRITERION_TITLES[criterion] ?? criterion;
 }
 
-const RATES = ["mismatch_rate", "noise", "error_rate", "not_run_rate"];
+const RATES = ["mismatch_rate", "noise", "error_rate", "not_run_rate", "input_coverage"];
 const RATIOS = ["p95_ratio", "cost_ratio"];
 
 /** An observed value or limit in its own unit; an em dash where there is none. */

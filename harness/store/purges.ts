@@ -50,6 +50,10 @@ export function purge(db: Database, request: PurgeRequest): Promise<Purged> {
         [subjects],
       );
     await query(
+      `delete from twintrack.replay_results where item in (select id from twintrack.trials where ${IN_QUESTION})`,
+      [subjects],
+    );
+    await query(
       `update twintrack.trials set trigger_id = '', subject = null, verdict = 'not_run', reason = '${PURGED}',
          noise_verdict = null, trace = null, trace_verdict = null, first_divergent_step = null, steps = null,
          judged_at = coalesce(judged_at, now())

@@ -107,14 +107,14 @@ function evidenceOf(
   };
 }
 
-/** A candidate just at the limit is the hardest to tell from a good one. */
+/** A quarter over the limit is the hardest to tell from a good one. */
 export const WORSE: readonly (readonly [string, Candidate, Policy])[] = [
-  ["differs as often as the limit", { mismatch: 0.01, error: 0 }, {}],
+  ["differs a quarter more often than the limit", { mismatch: 0.0125, error: 0 }, {}],
   ["differs twice as often as the limit", { mismatch: 0.02, error: 0 }, {}],
-  ["fails as often as the limit", { mismatch: 0, error: 0.01 }, {}],
+  ["fails a quarter more often than the limit", { mismatch: 0, error: 0.0125 }, {}],
   [
-    "is noisier than legacy by the margin",
+    "is noisier than legacy by more than the margin",
     { mismatch: 0.06, error: 0, noise: 0.03 },
-    { noiseMargin: 0.06 - 0.94 * 0.03, maxMismatchRate: 0.5 },
+    { noiseMargin: 0.025, maxMismatchRate: 0.5 },
   ],
 ];
