@@ -5,6 +5,7 @@
  * code is 0 when every goal is met, 3 when one is not met, 4 when none is but one is too noisy to
  * tell. How it measures: measure.ts; what each compares: the head of its own file.
  */
+import { comparison } from "./compare.ts";
 import { typedFlow } from "./flow.ts";
 import { importCost } from "./import.ts";
 import { live } from "./live.ts";
@@ -25,6 +26,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   mcp: { title: "G2, G3 a tool over MCP by the SDK's own server", run: mcpCall },
   "tool-list": { title: "200 tools listed by 20 tools listed", run: toolList },
   import: { title: "G15 import without LangChain by import of langchain", run: importCost },
+  compare: { title: "G6, G7, G8 two answers by what others compare with", run: comparison },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
 };
 

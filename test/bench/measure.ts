@@ -80,11 +80,11 @@ export function compareRounds(comparison: Comparison): Result {
 }
 
 /**
- * Near a goal of 1 and above nothing can be told when equal cases differ by more than it allows;
- * a goal below 1 is told as soon as the noise could not have made the difference.
+ * Above a goal of 1 nothing can be told when equal cases differ by more than it allows; a goal of 1
+ * and below is told as soon as the noise could not have made the difference.
  */
 function isBlind(goal: number, noise: number, worst: number): boolean {
-  return goal >= 1 ? noise > goal : worst <= goal && worst * noise > goal;
+  return goal > 1 ? noise > goal : worst <= goal && worst * noise > goal;
 }
 
 type Ratios = Pick<Result, "ratioOfMedians" | "ratioOfBest" | "sameAgain">;
