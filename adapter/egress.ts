@@ -161,6 +161,7 @@ function guardThreads(): void {
 }
 
 function guardSignals(): void {
+  before(process, "chdir", ([folder]) => refuse(`change to folder ${String(folder)}`));
   before(process, "kill", ([pid]) => {
     if (pid !== process.pid) refuse(`signal process ${String(pid)}`);
   });

@@ -14,6 +14,27 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_VALUE_BYTES = 64 * 1024;
 const MAX_DIFFERENCES = 1_000;
 
+/** Of an answer that is compared; a larger one costs more time than its differences are worth. */
+const MAX_COMPARED = 16 * 1024 * 1024;
+
+/** The size of a value that is too large to be compared, counted up to ten times the limit; else undefined. */
+export function oversize(value: JsonValue): number | undefined {
+  const waiting: JsonValue[] = [value];
+  let size = 0;
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (typeof next === "string") size += next.length;
+    else if (typeof next === "object" && next !== null) {
+      for (const [key, child] of Object.entries(next)) {
+        size += key.length;
+        waiting.push(child);
+      }
+    }
+    size += 1;
+    if (size > MAX_COMPARED * 10) break;
+  }
+  return size > MAX_COMPARED ? size : undefined;
+}
+
 export function withinBounds(judged: JudgedTrial): JudgedTrial {
   const { runs, differences, trace } = judged;
   const bytes =
@@ -52,7 +73,7 @@ function keptDifference(text: string): string {
   return JSON.stringify(difference);
 }
 
-function notKept(bytes: number): string {
+export function notKept(bytes: number): string {
   return `(${bytes} bytes, not kept)`;
 }
 

@@ -143,7 +143,7 @@ function startChild(
   const entry = fileURLToPath(new URL(`./shadow-process.${extension}`, import.meta.url));
   const process_ = fork(entry, [configFile, config.dataDir], {
     env: shadowEnvironment(config.egress),
-    execArgv: [`--max-old-space-size=${MEMORY_MIB}`, ...permissions(config)],
+    ...limited([`--max-old-space-size=${MEMORY_MIB}`, ...permissions(config)]),
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,
@@ -156,7 +156,15 @@ function startChild(
     if (message.kind === "ready") ready.resolve();
     else if (message.kind === "failed") ready.reject(lost("SHADOW_LOST", message.error.message));
     else waiting.get(idOf(message))?.resolve(message);
+    if (message.kind === "judged" && message.tired) retire();
   });
+  // The next trial starts another process; this one ends with the last of its own.
+  const retire = () => {
+    onExit(process_);
+    const whenIdle = () => void (waiting.size === 0 && dismiss(process_));
+    process_.on("message", () => setImmediate(whenIdle));
+    setImmediate(whenIdle);
+  };
   const end = (what: string) => {
     onExit(process_);
     const error = lost(
@@ -169,6 +177,15 @@ function startChild(
   process_.on("error", (error) => end(`cannot be started: ${error.message}`));
   process_.on("exit", (code, signal) => end(`ended with ${signal ?? `exit code ${code}`}`));
   return { process: process_, ready: ready.promise, waiting };
+}
+
+/** How many files and sockets the process may hold, as its shell sets it; Windows has no such limit. */
+const MAX_DESCRIPTORS = 1_024;
+
+function limited(execArgv: string[]): { execPath?: string; execArgv: string[] } {
+  if (process.platform === "win32") return { execArgv };
+  const script = `ulimit -n ${MAX_DESCRIPTORS}; exec "$0" "$@"`;
+  return { execPath: "/bin/sh", execArgv: ["-c", script, process.execPath, ...execArgv] };
 }
 
 /**

@@ -2,6 +2,7 @@
  * The shadow process: gets open trials, gives back judged ones. It has no database and no way to
  * answer a caller; it may die at any time, and costs a verdict when it does.
  */
+import { readdirSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { guardEgress } from "../adapter/egress.ts";
 import { serializeError } from "../core/outcome.ts";
@@ -9,6 +10,7 @@ import { loadConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
 import { judgeOrLose } from "./lost-trial.ts";
 import { type Privacy, privacyOf } from "./privacy/privacy.ts";
+import { openRealm } from "./realm.ts";
 import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { StoredTrial } from "./store/stored-trials.ts";
@@ -22,7 +24,8 @@ export type ToShadow =
 export type FromShadow =
   | { kind: "ready" }
   | { kind: "failed"; error: { name: string; message: string; code?: string } }
-  | { kind: "judged"; trial: JudgedTrial }
+  /** `tired`: this process has had enough; the next trial is another one's. */
+  | { kind: "judged"; trial: JudgedTrial; tired: boolean }
   | { kind: "rejudged"; id: string; judgement: RunsJudgement | null };
 
 function send(message: FromShadow): void {
@@ -49,13 +52,58 @@ async function main(configFile: string, dataDir: string): Promise<void> {
   send({ kind: "ready" });
 }
 
+/** A process that has judged so many, or holds so many files open, is replaced. */
+const MOST_TRIALS = 1_000;
+const MOST_DESCRIPTORS = 512;
+
+let trials = 0;
+const realm = openRealm();
+/** Flows whose code is loaded, with and without their legacy side. */
+const loaded = new Set<string>();
+
+async function load({ flow, authoritative, noiseWanted }: OpenTrial, sides: Sides): Promise<void> {
+  const runsLegacy = noiseWanted || authoritative === "candidate";
+  const key = `${flow} ${runsLegacy}`;
+  if (loaded.has(key)) return;
+  const opening = [
+    sides.catalog(),
+    sides.candidate(flow),
+    ...(runsLegacy ? [sides.legacy(flow)] : []),
+  ];
+  await Promise.allSettled(opening); // Whoever judges meets the failure.
+  loaded.add(key);
+  realm.accept();
+}
+
+function isTired(): boolean {
+  return ++trials >= MOST_TRIALS || openDescriptors() > MOST_DESCRIPTORS;
+}
+
+function openDescriptors(): number {
+  try {
+    return readdirSync("/proc/self/fd").length;
+  } catch {
+    return 0; // Only Linux tells.
+  }
+}
+
+/** Nobody knows which of the runs under way did it: all of them are lost, and tried again alone. */
+function endIfChanged(): void {
+  const changed = realm.changed();
+  if (changed === undefined) return;
+  process.stderr.write(`a run changed ${changed}\n`);
+  process.exit(1);
+}
+
 async function answer(message: ToShadow, sides: Sides, privacy: Privacy): Promise<FromShadow> {
   if (message.kind === "rejudge") {
     const { trial } = message;
     return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides, privacy) };
   }
+  await load(message.trial, sides);
   const trial = await judgeOrLose(message.trial, sides, privacy);
-  return { kind: "judged", trial };
+  endIfChanged();
+  return { kind: "judged", trial, tired: isTired() };
 }
 
 const [, , configFile, dataDir] = process.argv;

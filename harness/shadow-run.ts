@@ -13,6 +13,7 @@ import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { isolatedTools, readsOf } from "./isolation.ts";
 import type { Bar, ComparedRun } from "./judgement.ts";
 import { dailyBudget, isolatedModels } from "./model/isolation.ts";
+import { notKept, oversize } from "./oversize.ts";
 import type { Sides } from "./side.ts";
 import type { OpenTrial } from "./store/trials.ts";
 
@@ -20,8 +21,8 @@ import type { OpenTrial } from "./store/trials.ts";
 export interface SideRun extends ComparedRun, Partial<Pick<ChainRun, "modelCalls" | "models">> {
   /** Of a typed flow. */
   history?: RunEvent[];
-  /** A tool whose record could not stand in for it: this run says nothing about its side. */
-  unservable?: string | undefined;
+  /** Why this run says nothing about its side. */
+  incomparable?: string;
   durationMs: number;
 }
 
@@ -84,12 +85,25 @@ async function runCandidate(
     return Promise.race([running, timedOut(signal, limitMs)]);
   });
   const sharing = sharingOf(run.modelCalls ?? []);
+  const lossy = tools.unservable();
   return {
-    ...run,
+    ...bounded(run),
     ...(sharing && { models: sharing }),
-    unservable: tools.unservable(),
+    ...(lossy !== undefined && { incomparable: `recording_lossy: ${lossy}` }),
     durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
     flowHash: flow.hash,
+  };
+}
+
+/** An answer that is too large to be compared is given up at once: even to mask it would take too long. */
+function bounded(run: SideRun): SideRun {
+  const { outcome, history: _history, ...rest } = run;
+  const size = outcome.status === "returned" ? oversize(outcome.value) : undefined;
+  if (size === undefined) return run;
+  return {
+    ...rest,
+    outcome: { status: "returned", value: notKept(size) },
+    incomparable: `oversize: ${size} characters`,
   };
 }
 
@@ -159,5 +173,5 @@ async function runLegacy(
       timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
     }),
   );
-  return { ...run, calls: named(bench, run.calls) };
+  return bounded({ ...run, calls: named(bench, run.calls) });
 }

@@ -128,7 +128,7 @@ function judged(
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
   return {
     id: trial.id,
-    ...unlessUnservable(judgeRuns(bench, { legacy, candidate, noise }), compared.unservable),
+    ...unlessIncomparable(judgeRuns(bench, { legacy, candidate, noise }), compared.incomparable),
     flowHash: compared.flowHash ?? flowHashOf(answered.history),
     contractViolations: violationsOf(bench, candidate.calls),
     usage: usageOf(bench, { legacy, candidate }, [compared, ...(noise ? [noise] : [])]),
@@ -137,11 +137,8 @@ function judged(
   };
 }
 
-/** A run that could not be served says nothing of its side. */
-function unlessUnservable(judgement: RunsJudgement, unservable: string | undefined): RunsJudgement {
-  return unservable === undefined
-    ? judgement
-    : { ...judgement, verdict: "incomparable", reason: `recording_lossy: ${unservable}` };
+function unlessIncomparable(judgement: RunsJudgement, reason: string | undefined): RunsJudgement {
+  return reason === undefined ? judgement : { ...judgement, verdict: "incomparable", reason };
 }
 
 /** @param beside the runs of the shadow: what they asked was asked for the comparison alone. */

@@ -1,5 +1,5 @@
 /** Typed flows that behave well, and one for each way a candidate can misbehave. */
-import { writeFileSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { type Flow, flow } from "../../core/flow.ts";
 
@@ -77,6 +77,53 @@ const misbehaviours = {
   takesLong: async () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     return { sum: 2 };
+  },
+  patches: () => {
+    Array.prototype.map = () => [];
+    return { sum: 2 };
+  },
+  pollutes: () => {
+    Object.assign(Object.prototype, { admin: true });
+    return { sum: 2 };
+  },
+  moves: () => {
+    process.chdir("/");
+    return { sum: 2 };
+  },
+  opensFiles: () => {
+    const opened: number[] = [];
+    while (opened.length < 10_000) opened.push(openSync("/dev/null", "r"));
+    return { sum: 2 };
+  },
+  returnsMuch: () => ({ sum: 2, text: "x".repeat(100 * 1024 * 1024) }),
+  throwingGetter: () => ({
+    sum: 2,
+    get secret() {
+      throw new Error("not for you");
+    },
+  }),
+  throwingToJSON: () => ({
+    toJSON() {
+      throw new Error("no form");
+    },
+  }),
+  trapped: () =>
+    new Proxy(
+      { sum: 2 },
+      {
+        ownKeys() {
+          throw new Error("nothing to see");
+        },
+      },
+    ),
+  startsAnother: async () => {
+    const { createTwintrack } = await import("../../harness/index.ts");
+    createTwintrack({ flows: {} });
+    return { sum: 2 };
+  },
+  sometimesThrows: (input: { n: number }) => {
+    if (input.n % 5 < 3) throw new RangeError("flaps");
+    return { sum: input.n + 1 };
   },
   mutatesInput: (input: { n: number }) => {
     input.n = 99;

@@ -104,43 +104,6 @@ describe.each(BACKENDS)("a dual run on %s", (backend) => {
   });
 });
 
-describe("a candidate that misbehaves costs a verdict and nothing else", () => {
-  let app: App;
-  beforeAll(async () => {
-    app = await startApp();
-  });
-  afterAll(() => app.close());
-
-  test.each([
-    ["throws", "candidate_error"],
-    ["hangs", "candidate_timeout"],
-    ["loops", "candidate_timeout"],
-    ["exits", "candidate_error"],
-    // Whichever limit it hits first.
-    ["leaks", "candidate_error|candidate_timeout"],
-    ["returnsCycle", "candidate_error"],
-    ["floods", "match"],
-    ["throwsLater", "match"],
-    ["rejectsUnheard", "match"],
-    ["mutatesInput", "match"],
-  ])(
-    "%s: %s",
-    async (flow, verdict) => {
-      const { answer, trial } = await judged(app, flow);
-      expect(answer).toMatchObject({
-        side: "legacy",
-        outcome: { status: "returned", value: { sum: 2 } },
-      });
-      // A run that breaks its process after it has returned may be judged before or after the process dies.
-      const allowed = verdict === "match" ? ["match", "candidate_error"] : verdict.split("|");
-      expect(allowed).toContain(trial?.verdict);
-      // The next trial, in a new process if need be, is judged as ever.
-      expect((await judged(app, "add")).trial).toMatchObject({ verdict: "match" });
-    },
-    90_000,
-  );
-});
-
 test("a trial that is being judged when the harness closes is given back and judged later", async () => {
   const app = await startApp();
   const db = openPostgres({ url: app.config.databaseUrl ?? "" });
