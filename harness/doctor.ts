@@ -11,6 +11,8 @@ import { isTwintrackError, messageOf, TwintrackError } from "../core/error.ts";
 import { compileRules } from "./compare/rules.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { type Finding, MIN_CORE, ok, older, problem, warning } from "./finding.ts";
+import { parseKeys } from "./privacy/key-ring.ts";
+import { secretOf } from "./secret.ts";
 import { isPython, openSides, type Sides } from "./side.ts";
 import { connectDatabase, embeddedFolder } from "./store/open.ts";
 import { pythonFindings, toolFindings } from "./tool-check.ts";
@@ -33,7 +35,9 @@ export async function examine(
       )),
       ...(await all(Object.keys(config.flows), (flow) => flowSides(config, sides, flow))),
       ...Object.entries(config.flows).flatMap(([flow, { compare }]) => rules(flow, compare?.rules)),
-      ...(Object.keys(config.flows).length === 0 ? [] : await storage(config)),
+      ...(Object.keys(config.flows).length === 0
+        ? []
+        : [...privacy(config, env), ...(await storage(config))]),
     ];
   } finally {
     await sides.close();
@@ -143,6 +147,37 @@ function folder({ dataDir }: ResolvedConfig): Finding[] {
     );
     return [problem("dataDir", error)];
   }
+}
+
+/** Whether what is sealed here can be opened wherever it is to be judged. */
+function privacy(config: ResolvedConfig, env: NodeJS.ProcessEnv): Finding[] {
+  const { seal, mask } = config.privacy;
+  const unmasked = mask === false || mask?.detectors === false;
+  const open = [...(seal === false ? ["payloads"] : []), ...(unmasked ? ["reports"] : [])];
+  const warnings = open.map((what) =>
+    warning(
+      "privacy",
+      `${what} rest as they are, with the secrets in them`,
+      "Remove it from privacy, or keep it knowingly.",
+    ),
+  );
+  try {
+    const text = secretOf("TWINTRACK_KEY", env);
+    if (text !== undefined)
+      return [
+        ...warnings,
+        ok("privacy", `${parseKeys(text, "TWINTRACK_KEY").length} keys in TWINTRACK_KEY`),
+      ];
+  } catch (error) {
+    return [...warnings, problem("privacy", error)];
+  }
+  if (config.databaseUrl === undefined)
+    return [...warnings, ok("privacy", `key in ${config.dataDir}`)];
+  const text = `the key is in ${config.dataDir}: a process elsewhere cannot open what this one seals`;
+  return [
+    ...warnings,
+    warning("privacy", text, "Give all of them the same TWINTRACK_KEY (openssl rand -base64 32)."),
+  ];
 }
 
 async function database(config: ResolvedConfig): Promise<Finding[]> {

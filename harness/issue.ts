@@ -17,7 +17,9 @@ export function nearestIssue(issues: readonly Issue[]): Issue | undefined {
 function strangeness(issues: readonly Issue[]): number {
   const strange = issues.filter(
     ({ code, path }) =>
-      code === "unrecognized_keys" || (code === "invalid_type" && path.length <= 1),
+      code === "unrecognized_keys" ||
+      (code === "invalid_type" && path.length <= 1) ||
+      (code === "invalid_value" && path.length === 0),
   );
   return strange.length * 10 + issues.length;
 }

@@ -81,6 +81,9 @@ describe("the tutorial", () => {
     expect(said).toContain("sale: shadow → cutover");
     expect(said).toMatch(/can be deleted:\n\s+chain\.ts/);
     expect(said).toMatch(/sale\s+retired/);
+    expect(said).toMatch(/intact: \d+ entries/);
+    expect(said).toMatch(/\d+ trials in exports\/sale\.ndjson/);
+    expect(said).toMatch(/viewer\s.*dashboard/);
     expect(existsSync(join(folder, "report.html"))).toBe(true);
     // Every sale was booked, each once, whatever ran in the shadow.
     const booked = readFileSync(join(folder, "ledger.txt"), "utf8").trim().split("\n");

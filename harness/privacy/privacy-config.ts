@@ -31,7 +31,6 @@ export const privacyShape = z.strictObject({
   seal: z.boolean().optional(),
   mask: z
     .union([
-      z.literal(false),
       z.strictObject({
         keys: z.array(z.string().min(1)).optional(),
         detectors: z.union([z.literal(false), detectors]).optional(),
@@ -41,6 +40,7 @@ export const privacyShape = z.strictObject({
           )
           .optional(),
       }),
+      z.literal(false),
     ])
     .optional(),
   retentionDays: days,

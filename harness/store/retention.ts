@@ -56,6 +56,7 @@ async function deleteTrials(db: Database, before: Date): Promise<number> {
        order by received_at limit ${BATCH} for update skip locked),
      gone as (
        delete from twintrack.trials t using old where t.id = old.id returning t.epoch, t.flow, t.verdict, t.seq),
+     replayed as (delete from twintrack.replay_results r using old where r.item = old.id),
      counted as (
        insert into twintrack.retired_trials as r (epoch, flow, verdict, cause, trials, last_seq)
        select epoch, flow, verdict, 'retention', count(*), max(seq) from gone group by 1, 2, 3

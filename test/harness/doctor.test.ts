@@ -118,9 +118,24 @@ test("a database that does not answer and a data folder that is none are problem
     { databaseUrl: "postgres://127.0.0.1:1/none", dataDir: "/dev/null/data" },
   );
   expect(found).toMatchObject([
+    { check: "privacy", status: "warning", fix: expect.stringContaining("same TWINTRACK_KEY") },
     { check: "dataDir", code: "SPOOL_UNAVAILABLE", detail: expect.stringContaining("/dev/null") },
     { check: "database", status: "problem", code: "STORE_UNAVAILABLE" },
   ]);
+});
+
+test("privacy that is off is a warning for each half; a key that is none is a problem", async () => {
+  const found = await notes(
+    { flows: { one: { candidate: add } }, privacy: { seal: false, mask: false } },
+    {},
+    { TWINTRACK_KEY: "not a key" },
+  );
+  expect(found).toMatchObject([
+    { check: "privacy", status: "warning", detail: expect.stringContaining("payloads rest") },
+    { check: "privacy", status: "warning", detail: expect.stringContaining("reports rest") },
+    { check: "privacy", status: "problem", code: "CONFIG_INVALID" },
+  ]);
+  expect(JSON.stringify(found)).not.toContain("not a key");
 });
 
 test("tracing that sends every call away is a warning", async () => {
