@@ -36,7 +36,10 @@ import { fitting } from "./tap.ts";
 /** Who starts a replay looks on, and may end it. */
 export interface Watch {
   onProgress(done: number, total: number): void;
+  /** Ends what is under way as well. */
   signal: AbortSignal;
+  /** Nothing new is begun after so long; what is under way is finished. */
+  sliceMs?: number;
 }
 
 export interface Replayed {
@@ -64,7 +67,11 @@ export async function runReplay(
   const stop = () => void host.stop();
   watch.signal.addEventListener("abort", stop, { once: true });
   try {
-    const bench = { db, config, sides, replay, watch, host, privacy: privacyOf(config) };
+    const startedAt = performance.now();
+    const { signal, sliceMs = Number.POSITIVE_INFINITY } = watch;
+    const isOver = () => signal.aborted || performance.now() - startedAt > sliceMs;
+    const privacy = privacyOf(config);
+    const bench = { db, config, sides, replay, watch, isOver, host, privacy };
     const replayed =
       replay.source.kind === "stored"
         ? await replayStored(bench, replay.source)
@@ -83,6 +90,7 @@ interface Bench {
   sides: Sides;
   replay: Replay;
   watch: Watch;
+  isOver(): boolean;
   host: ShadowHost;
   privacy: Privacy;
 }
@@ -96,12 +104,12 @@ async function replayStored(
   let done = (await doneItems(db, replay.id)).size;
   const onDone = () => watch.onProgress(++done, total);
   watch.onProgress(done, total);
-  while (!watch.signal.aborted) {
+  while (!bench.isOver()) {
     const page = await nextTrials(db, { ...replay, source }, PAGE);
-    if (page.length === 0) break;
+    if (page.length === 0) return { total, done, skipped, problems: [], complete: true };
     await replayPage(bench, page, onDone);
   }
-  return { total, done, skipped, problems: [], complete: !watch.signal.aborted };
+  return { total, done, skipped, problems: [], complete: false };
 }
 
 async function replayFile(
@@ -116,7 +124,7 @@ async function replayFile(
   let done = total - left.length;
   const onDone = () => watch.onProgress(++done, total);
   watch.onProgress(done, total);
-  for (let at = 0; at < left.length && !watch.signal.aborted; at += PAGE) {
+  for (let at = 0; at < left.length && !bench.isOver(); at += PAGE) {
     const page = left.slice(at, at + PAGE).map(({ item, triggerId, receivedAt, payload }) => {
       const bytes = Buffer.from(JSON.stringify({ ...payload, triggerId }));
       return {
@@ -134,7 +142,7 @@ async function replayFile(
     });
     await replayPage(bench, page, onDone);
   }
-  return { total, done, skipped: 0, problems, complete: !watch.signal.aborted };
+  return { total, done, skipped: 0, problems, complete: done >= total };
 }
 
 /** What the candidate cannot be given is told, and not held against it. */
@@ -166,11 +174,11 @@ async function replayPage(
     results.push(result);
     onDone();
   };
-  await eachOf(page, CONCURRENT, watch.signal, async (trial) => {
+  await eachOf(page, CONCURRENT, bench.isOver, async (trial) => {
     await replayed(bench, trial).then(keep, () => suspects.push(trial));
   });
   // Of several that were lost together nobody knows which one it was: each runs once more alone.
-  await eachOf(suspects, 1, watch.signal, async (trial) => {
+  await eachOf(suspects, 1, bench.isOver, async (trial) => {
     const lost = (error: unknown) => resultOf(bench, trial, lossOf(trial, error));
     const result = await replayed(bench, trial).catch(lost);
     if (!watch.signal.aborted) keep(result);
@@ -239,12 +247,14 @@ function payloadOf({ vault }: Privacy, id: string, bytes: Uint8Array): FramePayl
 async function eachOf<T>(
   items: readonly T[],
   concurrency: number,
-  signal: AbortSignal,
+  isOver: () => boolean,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const queue = [...items];
   const worker = async () => {
-    for (let item = queue.shift(); item !== undefined && !signal.aborted; item = queue.shift()) {
+    while (!isOver()) {
+      const item = queue.shift();
+      if (item === undefined) return;
       await work(item);
     }
   };

@@ -45,8 +45,15 @@ async function replay(cli: Cli, flow: string | undefined, options: ReplayOptions
   const config = await loadConfig(cli.options().config);
   const watch = watchTerminal();
   try {
-    const reply = await runStoreCommand(config, "replay", args, watch);
-    return { reply, text: rendered(reply.data as unknown as ReplayReport) };
+    let reply = await runStoreCommand(config, "replay", args, watch);
+    let report = reply.data as unknown as ReplayReport;
+    // A server that holds the embedded database does a part at a time.
+    while (!report.complete && !watch.signal.aborted) {
+      watch.onProgress(report.done, report.total);
+      reply = await runStoreCommand(config, "replay", { resume: report.id }, watch);
+      report = reply.data as unknown as ReplayReport;
+    }
+    return { reply, text: rendered(report) };
   } finally {
     watch.close();
   }

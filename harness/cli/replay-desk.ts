@@ -16,14 +16,21 @@ import { EXIT, type Reply, textOf as text } from "./reply.ts";
 
 export type ReplayReport = { id: string; flow: string } & Replayed & ReplayCounts;
 
-/** Without somebody who looks on: asked by another process, which cannot. */
-const ALONE: Watch = { onProgress: () => undefined, signal: new AbortController().signal };
+/** Well below what an HTTP client waits for an answer; whoever asks goes on with `--resume`. */
+const SLICE_MS = 10_000;
+
+/** Asked by another process, which cannot look on: a part of the work at a time. */
+const alone = (): Watch => ({
+  onProgress: () => undefined,
+  signal: new AbortController().signal,
+  sliceMs: SLICE_MS,
+});
 
 async function replay(desk: Desk, args: JsonObject): Promise<Reply> {
   const { db, config } = desk;
   const wanted =
     typeof args.resume === "string" ? await resumed(desk, args.resume) : await begun(desk, args);
-  const done = await runReplay(db, config, desk.sides, wanted, desk.watch ?? ALONE);
+  const done = await runReplay(db, config, desk.sides, wanted, desk.watch ?? alone());
   const report: ReplayReport = {
     id: wanted.id,
     flow: wanted.flow,

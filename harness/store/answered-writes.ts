@@ -15,7 +15,7 @@ const PAGE = 200;
 const MAX_TRIALS = 20_000;
 const SHOWN_TRIALS = 20;
 
-/** By tool, the most frequent first. `truncated` when there were more trials than are looked at. */
+/** By tool, the most frequent first. `truncated` when not every trial could be looked at. */
 export async function answeredWrites(
   db: Database,
   vault: Vault,
@@ -23,6 +23,7 @@ export async function answeredWrites(
   since: Date,
 ): Promise<{ writes: AnsweredWrites[]; truncated: boolean }> {
   const byTool = new Map<string, AnsweredWrites>();
+  let truncated = false;
   let offset = 0;
   for (; offset < MAX_TRIALS; offset += PAGE) {
     const rows = await db.query<{ id: string; authoritative: Side; payload: Uint8Array }>(
@@ -33,6 +34,8 @@ export async function answeredWrites(
       [flow, since, PAGE, offset],
     );
     for (const { id, authoritative, payload } of rows) {
+      if (payload.length === 0) truncated = true; // Retention has emptied it.
+      if (payload.length === 0) continue;
       const { calls = [] } = readPayload(vault, { id, side: authoritative, payload }) ?? {};
       // A write that failed may have happened all the same; one that was refused did not.
       const made = calls.filter(({ effect, served }) => effect === "write" && served === "live");
@@ -41,7 +44,7 @@ export async function answeredWrites(
     if (rows.length < PAGE) break;
   }
   const writes = [...byTool.values()].sort((left, right) => right.count - left.count);
-  return { writes, truncated: offset >= MAX_TRIALS };
+  return { writes, truncated: truncated || offset >= MAX_TRIALS };
 }
 
 function note(byTool: Map<string, AnsweredWrites>, tool: string, trial: string): void {

@@ -92,7 +92,8 @@ async function dropsOf(db: Database, flow: string): Promise<DropGroup[]> {
      told as (
        select c.verdict in ('not_run', 'incomparable') as dropped, c.source, r.status,
          extract(hour from c.received_at at time zone 'utc')::integer / 6 * 6 as hour,
-         ntile(4) over (order by r.duration_ms) as duration, ntile(4) over (order by octet_length(r.payload)) as size
+         ntile(4) over (order by r.duration_ms) as duration, octet_length(r.payload) > 0 as kept,
+         ntile(4) over (partition by octet_length(r.payload) > 0 order by octet_length(r.payload)) as size
        from counted c join twintrack.runs r on r.trial_id = c.id and r.side = c.authoritative
        where c.verdict is not null and not (c.verdict = 'not_run'
          and c.reason in ('sampled', 'stage', 'side_missing', 'legacy_tapped', 'timeout', 'cancelled')))
@@ -100,7 +101,8 @@ async function dropsOf(db: Database, flow: string): Promise<DropGroup[]> {
        count(*) filter (where not dropped)::bigint as compared
      from told cross join lateral (values
        ('source', source), ('status', status), ('hour', format('%s to %s UTC', hour, hour + 6)),
-       ('duration', format('quarter %s of 4', duration)), ('size', format('quarter %s of 4', size))) as told_by (feature, "group")
+       ('duration', format('quarter %s of 4', duration)), ('size', case when kept then format('quarter %s of 4', size) end)) as told_by (feature, "group")
+     where "group" is not null
      group by feature, "group" order by feature, "group"`,
     [flow],
   );

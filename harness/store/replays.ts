@@ -76,7 +76,7 @@ export async function doneItems(db: Database, replay: string): Promise<Set<strin
   return new Set(rows.map(({ item }) => item));
 }
 
-/** A stored trial to be replayed; only those that legacy answered hold legacy's calls. */
+/** A stored trial to be replayed, as long as its payload is kept; only those that legacy answered hold legacy's calls. */
 export interface ReplayTrial extends OpenTrial {
   liveVerdict: string | null;
 }
@@ -85,7 +85,7 @@ const REPLAYABLE = `
   replayable as (
     select t.*, r.payload from twintrack.trials t
     join twintrack.runs r on r.trial_id = t.id and r.side = 'legacy'
-    where t.flow = $1 and t.authoritative = 'legacy' and r.status <> 'timed_out'
+    where t.flow = $1 and t.authoritative = 'legacy' and r.status <> 'timed_out' and octet_length(r.payload) > 0
       and t.received_at >= coalesce($2::timestamptz, '-infinity') and t.received_at < $3::timestamptz
     order by t.received_at desc, t.id limit $4::bigint)`;
 
@@ -93,6 +93,10 @@ type Stored = Extract<ReplaySource, { kind: "stored" }>;
 
 function paramsOf(flow: string, { since, until, limit }: Stored): unknown[] {
   return [flow, since, until, limit];
+}
+
+export async function deleteReplays(db: Database, before: Date): Promise<void> {
+  await db.query("delete from twintrack.replays where started_at < $1::timestamptz", [before]);
 }
 
 /** How many there are, and how many trials of that time cannot be replayed. */

@@ -1,6 +1,7 @@
 /** Deleting what is old, in batches: no transaction is long, and none of it is on anybody's way. */
 import { appendAudit } from "./audit.ts";
 import type { Database } from "./database.ts";
+import { deleteReplays } from "./replays.ts";
 
 const BATCH = 500;
 
@@ -23,6 +24,7 @@ export async function enforceRetention(
   db: Database,
   { trialsBefore, payloadsBefore }: RetentionLimits,
 ): Promise<Retired> {
+  if (trialsBefore) await deleteReplays(db, trialsBefore);
   const trials = trialsBefore ? await inBatches(() => deleteTrials(db, trialsBefore)) : 0;
   const payloads = payloadsBefore ? await inBatches(() => dropPayloads(db, payloadsBefore)) : 0;
   if (trials + payloads > 0) {

@@ -54,6 +54,20 @@ describe.each(BACKENDS)("a dual run on %s", (backend) => {
     expect(app.effects().slice(before)).toEqual([{ tool: "charge", cents: 300, role: "live" }]);
   });
 
+  test("notes which parts of the flow and of its input the compared trials have seen", async () => {
+    const db = await app.harness.database();
+    const marks = () =>
+      db.query<{ mark: string; trials: number }>(
+        "select mark, trials from twintrack.coverage where flow = 'pay' order by mark",
+      );
+    const before = await marks();
+    await judged(app, "pay", { n: 4 });
+    const told = ["step paid taken", "step price taken", "tool shop.charge", "tool shop.quote"];
+    expect((await marks()).map(({ mark }) => mark)).toEqual(told);
+    for (const { mark, trials } of await marks())
+      expect(trials).toBe((before.find((one) => one.mark === mark)?.trials ?? 0) + 1);
+  });
+
   test("refuses a write that legacy did not make and reports it as a difference", async () => {
     const before = app.effects().length;
     const { trial } = await judged(app, "paysTwice", { n: 5 });

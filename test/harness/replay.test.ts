@@ -132,6 +132,15 @@ describe.each(BACKENDS)("a replay of stored trials on %s", (backend) => {
     await db.query("truncate twintrack.decisions");
   });
 
+  test("does a part at a time for whoever cannot look on, until all is done", async () => {
+    const part = { signal: new AbortController().signal, onProgress: () => undefined, sliceMs: 0 };
+    const first = await replay(app, { flow }, { watch: part });
+    expect(first.report).toMatchObject({ complete: false, done: 0, total: 12 });
+    const { id } = first.report;
+    const rest = await replay(app, { resume: id }, { watch: { ...part, sliceMs: 60_000 } });
+    expect(rest.report).toMatchObject({ id, complete: true, done: 12 });
+  });
+
   test("takes the newest of a time", async () => {
     const db = await app.harness.database();
     await db.query(
@@ -141,6 +150,16 @@ describe.each(BACKENDS)("a replay of stored trials on %s", (backend) => {
     expect(await total({ since: "2026-01-02T00:00:00.000Z" })).toBe(10);
     expect(await total({ until: "2026-01-02T00:00:00.000Z" })).toBe(2);
     expect(await total({ limit: 3 })).toBe(3);
+  });
+
+  test("passes over trials whose payload retention has emptied", async () => {
+    const db = await app.harness.database();
+    await db.query(
+      "update twintrack.runs r set payload = ''::bytea from twintrack.trials t where t.id = r.trial_id and t.seq > 9",
+    );
+    const { report } = await replay(app, { flow });
+    expect(report).toMatchObject({ complete: true, total: 9, done: 9 });
+    expect(report.verdicts.incomparable).toBeUndefined();
   });
 
   test("of no trials is no proof", async () => {
