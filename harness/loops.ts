@@ -17,7 +17,7 @@ import type { StageBook } from "./stage.ts";
 import { stageWatch } from "./stage-watch.ts";
 import type { Database } from "./store/database.ts";
 import { openJobs, type TrialJobs } from "./store/jobs.ts";
-import { openDatabase } from "./store/open.ts";
+import { openDatabase, secondConnection } from "./store/open.ts";
 
 const TICK_MS = 100;
 const RECONNECT_MS = 1_000;
@@ -39,6 +39,8 @@ const chores: readonly Chore[] = [stageWatch, retentionChore];
 
 interface Machinery {
   db: Database;
+  /** For reports and commands: a slow question must not hold up what is shipped and judged. */
+  desk: Database;
   jobs: TrialJobs;
   shipper: Shipper;
   drain: ShadowWorker["drain"];
@@ -136,7 +138,7 @@ export function startLoops(parts: LoopParts): Loops {
       stop.abort();
       await within(CLOSE_MS, finish());
       await opened?.jobs.close();
-      await opened?.db.close();
+      await Promise.allSettled([opened?.db.close(), opened?.desk.close()]);
     },
   };
 }
@@ -178,7 +180,8 @@ async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
   });
   const { vault } = privacyOf(config);
   const worker = openShadowWorker({ db, jobs, host, config });
-  return { db, jobs, shipper: openShipper({ db, jobs, spool, vault }), drain: worker.drain };
+  const desk = secondConnection(db, config);
+  return { db, desk, jobs, shipper: openShipper({ db, jobs, spool, vault }), drain: worker.drain };
 }
 
 /** Repeats `work` until stopped; a failure is told and tried again later. */

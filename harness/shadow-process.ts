@@ -3,6 +3,7 @@
  * answer a caller; it may die at any time, and costs a verdict when it does.
  */
 import { readdirSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { Worker } from "node:worker_threads";
 import { guardEgress } from "../adapter/egress.ts";
 import { serializeError } from "../core/outcome.ts";
@@ -37,8 +38,18 @@ function startWatchdog(): void {
   new Worker(new URL(`./watchdog.${extension}`, import.meta.url)).unref();
 }
 
+/** Where the processor is short, who answers goes first. */
+function yieldToAnswers(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // Not every system lets a process do that; it is a kindness, no promise.
+  }
+}
+
 async function main(configFile: string, dataDir: string): Promise<void> {
   startWatchdog();
+  yieldToAnswers();
   guardEgress();
   const config = { ...(await loadConfig(configFile)), dataDir };
   const sides = openSides(config);

@@ -10,6 +10,7 @@ import { TwintrackError } from "../core/error.ts";
 import { type Side, STAGES, type Stage } from "../core/trigger.ts";
 import type { ResolvedConfig } from "./config.ts";
 import type { GateResult } from "./gate.ts";
+import { rarely } from "./rarely.ts";
 import { appendAudit } from "./store/audit.ts";
 import type { Database } from "./store/database.ts";
 
@@ -184,18 +185,6 @@ export function openStageBook(
 
 /** Well under a second, and still no system call for most triggers. */
 const KILL_SWITCH_CHECK_MS = 100;
-
-/** Asks again only when the last answer is older than `everyMs`. */
-function rarely<T>(everyMs: number, ask: () => T): () => T {
-  let answer = ask();
-  let askedAt = performance.now();
-  return () => {
-    if (performance.now() - askedAt < everyMs) return answer;
-    askedAt = performance.now();
-    answer = ask();
-    return answer;
-  };
-}
 
 /** The file whose existence stops all shadow work within one trigger, also without a database. */
 export function killSwitch(config: ResolvedConfig): string {

@@ -80,7 +80,7 @@ export function openHarness(
     keys,
     live,
     tap,
-    database: async () => (await loops.machinery()).db,
+    database: async () => (await loops.machinery()).desk,
     status: () => statusOf(config, { live, tap }, spool, host, stages, loops),
     settle: loops.settle,
     async close() {

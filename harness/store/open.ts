@@ -29,3 +29,8 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
     throw error;
   }
 }
+
+/** Connections of their own to the same Postgres; the embedded database has but one, for everybody. */
+export function secondConnection(first: Database, { databaseUrl }: DatabasePlace): Database {
+  return databaseUrl === undefined ? first : openPostgres({ url: databaseUrl });
+}
