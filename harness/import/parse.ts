@@ -1,6 +1,7 @@
 /** What exports have in common: JSON in texts, one document or one in each line, and values that were cut. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { RecordingProblem } from "../recording.ts";
+import { pythonLiteral } from "./python-literal.ts";
 
 export interface Documents {
   documents: JsonValue[];
@@ -37,13 +38,15 @@ export interface Told {
 
 export const NOT_TOLD: Told = { value: null, lossy: true };
 
-/** A text that holds JSON is that JSON; one that only begins like it was cut, or is no JSON at all. */
+/** A text that holds a record, in JSON or as Python prints it, is that record; one that only begins so was cut. */
 export function valueIn(told: JsonValue | undefined): Told {
   if (told === undefined || told === null) return NOT_TOLD;
   if (typeof told !== "string") return { value: told, lossy: false };
   const value = parsed(told);
   if (value !== undefined && typeof value === "object") return { value, lossy: false };
-  return { value: told, lossy: /^\s*[{[]/.test(told) };
+  if (!/^\s*[{[]/.test(told)) return { value: told, lossy: false };
+  const literal = pythonLiteral(told);
+  return literal === undefined ? { value: told, lossy: true } : { value: literal, lossy: false };
 }
 
 /** An object with this one field stands for what is in it: LangChain wraps what is no record. */

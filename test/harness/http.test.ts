@@ -3,11 +3,13 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { JsonValue } from "../../core/json.ts";
 import { resolveConfig } from "../../harness/config.ts";
 import { type Server, serve } from "../../harness/http/server.ts";
 import { books } from "../../harness/store/books.ts";
+import { mcpToolsSince } from "../../harness/store/mcp-tools.ts";
 import { type Harness, openHarness } from "../../harness/twintrack.ts";
 import { getJson, invoke } from "../app/command.ts";
 import { type App, startApp } from "../app/start.ts";
@@ -344,4 +346,16 @@ describe("a server", () => {
     });
     expect(await invoke(url, "add", { n: 1 })).toMatchObject({ status: 200 });
   });
+});
+
+test("a tool that an MCP client calls is noted, so that retiring a flow does not take it away", async () => {
+  const client = new Client({ name: "desk", version: "1" });
+  await client.connect(new StreamableHTTPClientTransport(new URL("/mcp", url)));
+  const result = await client.callTool({ name: "shop_quote", arguments: { n: 3 } });
+  await client.close();
+  expect(result.structuredContent).toEqual({ cents: 300 });
+  const db = await app.harness.database();
+  await vi.waitFor(async () =>
+    expect(await mcpToolsSince(db, 1)).toMatchObject([{ tool: "shop.quote" }]),
+  );
 });

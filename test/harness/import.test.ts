@@ -1,11 +1,16 @@
 /** Exports of other tools, read as recordings: from LangChain's own tracer, and from OTLP JSON. */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { BaseTracer, type Run } from "@langchain/core/tracers/base";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonValue } from "../../core/json.ts";
 import { refundAgent } from "../../fixtures/refunds/agent.ts";
 import { readLangSmith } from "../../harness/import/langsmith.ts";
 import { readOtel } from "../../harness/import/otel.ts";
+import { pythonLiteral } from "../../harness/import/python-literal.ts";
 import type { Recording } from "../../harness/recording.ts";
+import { ROOT } from "../app/command.ts";
 
 /** Keeps the runs that LangSmith would be sent. */
 class KeepingTracer extends BaseTracer {
@@ -290,3 +295,61 @@ describe("an export of OpenTelemetry", () => {
     ]);
   });
 });
+
+describe("a value as Python prints it", () => {
+  test("is read as Python itself would write it in JSON", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.jsonValue({ maxDepth: 4 }), { minLength: 20, maxLength: 20 }),
+        (values) => {
+          const plain = JSON.parse(JSON.stringify(values)) as JsonValue[];
+          const printed = printedByPython(plain);
+          expect(printed.map(pythonLiteral)).toEqual(plain);
+        },
+      ),
+      { numRuns: 3 },
+    );
+  });
+
+  test.each([
+    "",
+    "{",
+    "{'a': 1",
+    "{'a': datetime(2026, 1, 1)}",
+    "{1: 2}",
+    "{'a', 'b'}",
+    "<Order 1>",
+    "[1, 2",
+    "'\\q'",
+    "12345678901234567890",
+    "[1] x",
+  ])("%j is no literal", (text) => {
+    expect(pythonLiteral(text)).toBeUndefined();
+  });
+
+  test("gives the arguments of a tool that LangChain's Python tracer told", () => {
+    const tool = { input: "{'orderId': 'A-1', 'urgent': True, 'note': None}" };
+    const runs = [
+      { id: "r", run_type: "chain", name: "chain", inputs: { n: 1 }, outputs: { output: 1 } },
+      {
+        id: "t",
+        parent_run_id: "r",
+        run_type: "tool",
+        name: "find",
+        inputs: tool,
+        outputs: { output: "ok" },
+      },
+    ];
+    const { payload } = only(readLangSmith(JSON.stringify(runs)));
+    expect(payload.calls).toMatchObject([{ args: { orderId: "A-1", urgent: true, note: null } }]);
+    expect(payload.calls[0]?.lossy).toBeUndefined();
+  });
+});
+
+function printedByPython(values: readonly JsonValue[]): string[] {
+  const script = "import json,sys\nprint(json.dumps([repr(v) for v in json.load(sys.stdin)]))";
+  const python = join(ROOT, ".venv", "bin", "python");
+  return JSON.parse(
+    execFileSync(python, ["-c", script], { input: JSON.stringify(values), encoding: "utf8" }),
+  );
+}

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { BaseTracer, type Run } from "@langchain/core/tracers/base";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { refundAgent } from "../../fixtures/refunds/agent.ts";
-import { document, MAIN, ROOT } from "../app/command.ts";
+import { document, MAIN, ROOT, startServe } from "../app/command.ts";
 import { CONFIG_FILE } from "../app/start.ts";
 import { createDatabase } from "../database.ts";
 
@@ -56,6 +56,20 @@ test("Ctrl-C ends a replay with 130 and the command that goes on; that one ends 
     done: 24,
     verdicts: { candidate_timeout: 24 },
   });
+});
+
+test("a server that holds the embedded database replays for whoever asks", async () => {
+  const embedded = { TWINTRACK_DATA_DIR: join(folder, "embedded") };
+  const server = await startServe({ env: embedded });
+  try {
+    const lines = [1, 2, 3].map((n) => ({ input: { n }, output: { sum: n + 1 } }));
+    const words = ["replay", "add", "--file", file("add.ndjson", lines), "--config", CONFIG_FILE];
+    const { code, reply } = await document(words, { env: embedded });
+    expect(reply.data).toMatchObject({ complete: true, verdicts: { match: 3 } });
+    expect(code).toBe(0);
+  } finally {
+    await server.end();
+  }
 });
 
 class KeepingTracer extends BaseTracer {
