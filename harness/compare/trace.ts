@@ -138,14 +138,14 @@ function alignInOrder(
     legacy: new Set(hinted.map(([i]) => i)),
     candidate: new Set(hinted.map(([, j]) => j)),
   };
-  const keys = {
+  const keysOf = {
     legacy: legacy.map(keyOf),
     candidate: candidate.map(({ call }) => call && keyOf(call)),
   };
   const score = (i: number, j: number): number => {
     if (byHint.legacy.has(i) || byHint.candidate.has(j))
       return anchored.get(i) === j ? HINT_SCORE : 0;
-    if (keys.legacy[i] === keys.candidate[j]) return 1;
+    if (keysOf.legacy[i] === keysOf.candidate[j]) return 1;
     const [left, right] = [legacy[i] as ToolCall, candidate[j]?.call];
     if (left.tool !== right?.tool) return 0;
     return SAME_TOOL_SCORE + LIKE_ARGUMENTS_SCORE * likeness(left.args, right.args);
@@ -156,8 +156,13 @@ function alignInOrder(
   );
 }
 
+const keys = new WeakMap<ToolCall, string>();
+
+/** Each is needed several times, and writing it is most of what aligning costs. */
 function keyOf(call: ToolCall): string {
-  return callKey(call.tool, call.args);
+  const known = keys.get(call) ?? callKey(call.tool, call.args);
+  keys.set(call, known);
+  return known;
 }
 
 /** Share of equal arguments, in [0, 1]. */
@@ -258,7 +263,8 @@ function durationsOf(
   calls: readonly ToolCall[],
   others: readonly ToolCall[],
 ): Map<ToolCall, number> {
-  const book = answerBook(others);
+  const isAnswered = calls.some(({ served }) => served === "recorded");
+  const book = answerBook(isAnswered ? others : []);
   return new Map(
     calls.map((call) => {
       if (call.served !== "recorded") return [call, call.durationMs];

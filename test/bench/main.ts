@@ -11,6 +11,7 @@ import { importCost } from "./import.ts";
 import { live } from "./live.ts";
 import { mcpCall, toolList } from "./mcp.ts";
 import { type Comparison, compareRounds, type Goal, loadAverage, type Result } from "./measure.ts";
+import { pipeline } from "./pipeline.ts";
 import { pythonBridge } from "./python-bridge.ts";
 import { toolCall } from "./tool-call.ts";
 
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   "tool-list": { title: "200 tools listed by 20 tools listed", run: toolList },
   import: { title: "G15 import without LangChain by import of langchain", run: importCost },
   compare: { title: "G6, G7, G8 two answers by what others compare with", run: comparison },
+  pipeline: { title: "G13 comparing and keeping by deep-diff and single inserts", run: pipeline },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
 };
 
