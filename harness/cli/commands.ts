@@ -56,6 +56,7 @@ export const COMMAND_ROLES: Readonly<Record<string, Role>> = {
   "triage split": "reviewer",
   "triage restore": "reviewer",
   rejudge: "reviewer",
+  replay: "operator",
   "shadow on": "operator",
   "shadow off": "operator",
   cutover: "operator",

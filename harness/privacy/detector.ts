@@ -132,9 +132,10 @@ export const DETECTOR_KINDS = Object.keys(DETECTORS) as [DetectorKind, ...Detect
 
 /** Every finding in a text, from left to right, none overlapping. */
 export function findSecrets(text: string, kinds: readonly DetectorKind[]): Finding[] {
-  if (text.length < MIN_LENGTH) return [];
-  const lower = text.toLowerCase();
-  const hasDigits = /\d{2}/.test(text);
+  const hasWords = WORDS.test(text);
+  const hasDigits = DIGITS.test(text);
+  if (!hasWords && !hasDigits) return [];
+  const lower = hasWords ? text.toLowerCase() : "";
   const found = kinds.flatMap((kind) => {
     const { needles, pattern, isReal }: Detector = DETECTORS[kind];
     const isWorthIt =
@@ -144,8 +145,9 @@ export function findSecrets(text: string, kinds: readonly DetectorKind[]): Findi
   return found.length < 2 ? found : disjoint(found);
 }
 
-/** Nothing that is shorter is a secret of any kind here. */
-const MIN_LENGTH = 6;
+/** Whatever has needles has one of these as well; most sentences have none of them. */
+const WORDS = /[@:=]|\S{12}|-----|basic|bearer/i;
+const DIGITS = /\d{2}/;
 
 function matchesOf(
   kind: DetectorKind,

@@ -68,6 +68,7 @@ export default defineConfig({
       candidate: keepsOtherwise,
       stage: "shadow",
       noise: { sample: 1 },
+      subject: (input) => (input as Input).note,
     },
     typed: { legacy: () => keeps, candidate: keepsSame, stage: "cutover" },
     fails: { legacy: () => fails, candidate: failsOtherwise, stage: "shadow" },

@@ -13,6 +13,7 @@ import { mcpCall, toolList } from "./mcp.ts";
 import { type Comparison, compareRounds, type Goal, loadAverage, type Result } from "./measure.ts";
 import { pipeline } from "./pipeline.ts";
 import { pythonBridge } from "./python-bridge.ts";
+import { sealing2Kb } from "./seal.ts";
 import { toolCall } from "./tool-call.ts";
 
 interface Benchmark {
@@ -29,6 +30,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   import: { title: "G15 import without LangChain by import of langchain", run: importCost },
   compare: { title: "G6, G7, G8 two answers by what others compare with", run: comparison },
   pipeline: { title: "G13 comparing and keeping by deep-diff and single inserts", run: pipeline },
+  seal: {
+    title: "a frame sealed by a frame unsealed, a value masked by its JSON",
+    run: sealing2Kb,
+  },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
 };
 

@@ -1,6 +1,7 @@
 /** Who may do what: every route and every command, for every role, and what happens to keys. */
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { newKey } from "../../harness/access/api-key.ts";
 import { type KeyBook, openKeyBook } from "../../harness/access/key-book.ts";
@@ -13,11 +14,14 @@ import { addKey, listKeys, revokeKey } from "../../harness/store/keys.ts";
 import { type App, startApp } from "../app/start.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../database.ts";
 
+/** A few flows only: the report is asked for often. */
+const CONFIG = fileURLToPath(new URL("../app/canary.config.ts", import.meta.url));
+
 let app: App;
 let server: Server;
 const keys = new Map<Role, string>();
 beforeAll(async () => {
-  app = await startApp("postgres");
+  app = await startApp("postgres", CONFIG);
   const db = await app.harness.database();
   for (const role of ROLES) {
     const made = await addKey(db, { name: `a ${role}`, role, expiresAt: null, who: "ann" });
@@ -31,23 +35,28 @@ afterAll(async () => {
   await app.close();
 });
 
+const INVOKE = '{"input":{"text":"a","note":"b","output":{}}}';
+
 const BODIES: Record<string, string> = {
-  "POST /flows/:flow/invoke": '{"input":{"n":1}}',
-  "POST /flows/:flow/stream": '{"input":{"n":1}}',
+  "POST /flows/:flow/invoke": INVOKE,
+  "POST /flows/:flow/stream": INVOKE,
   "POST /api/commands": '{"command":"books","args":{}}',
 };
 
 /** Asks for a route of the table as the holder of a key. Returns the status. */
 async function ask(route: string, key: string | undefined): Promise<number> {
   const [method = "", path = ""] = route.replace("*", "POST").split(" ");
-  const response = await fetch(`${server.url}${path.replace(":flow", "add")}`, {
-    method,
-    headers: {
-      ...(method === "POST" ? { "content-type": "application/json" } : {}),
-      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+  const response = await fetch(
+    `${server.url}${path.replace(":flow", path.startsWith("/tap") ? "tapped" : "keeps")}`,
+    {
+      method,
+      headers: {
+        ...(method === "POST" ? { "content-type": "application/json" } : {}),
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      },
+      ...(method === "POST" ? { body: BODIES[route] ?? "{}" } : {}),
     },
-    ...(method === "POST" ? { body: BODIES[route] ?? "{}" } : {}),
-  });
+  );
   await response.text();
   return response.status;
 }
@@ -111,7 +120,7 @@ describe("a command over HTTP", () => {
       },
       body: JSON.stringify({
         command: "shadow off",
-        args: { flow: "add", who: "somebody else", why: "a test" },
+        args: { flow: "keeps", who: "somebody else", why: "a test" },
       }),
     });
     expect(off.status).toBe(200);
@@ -119,7 +128,7 @@ describe("a command over HTTP", () => {
     expect(line).toMatchObject({
       event: "stage",
       who: "a operator",
-      about: { flow: "add", from: "shadow", to: "legacy", why: "a test" },
+      about: { flow: "keeps", from: "shadow", to: "legacy", why: "a test" },
     });
   });
 });
@@ -173,6 +182,21 @@ describe("keys", () => {
   });
 });
 
+test.each([
+  ["keys add", { role: "king", name: "x" }, "one of viewer"],
+  ["keys add", { role: "viewer" }, "--name"],
+  ["keys revoke", { id: "0123456789ab" }, "keys list"],
+  ["audit verify", { head: "5" }, "audit head"],
+])("%s with %j is refused with what would be right", async (command, args, hint) => {
+  const { config, sides } = app.harness;
+  const db = await app.harness.database();
+  const execute = STORE_COMMANDS[command];
+  await expect(execute?.({ config, db, sides }, { who: "ann", ...args })).rejects.toMatchObject({
+    code: "USAGE",
+    hint: expect.stringMatching(new RegExp(hint, "i")),
+  });
+});
+
 describe.each(BACKENDS)("the key book on %s", (backend) => {
   let fresh: TestDatabase;
   let book: KeyBook;
@@ -212,7 +236,7 @@ describe.each(BACKENDS)("the key book on %s", (backend) => {
 });
 
 test("a server on every address starts when the store has a key, and not without", async () => {
-  const bare = await startApp("postgres");
+  const bare = await startApp("postgres", CONFIG);
   try {
     await expect(serve(bare.harness, { host: "0.0.0.0", port: 0 })).rejects.toMatchObject({
       code: "BIND_REFUSED",
