@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { TwintrackError } from "../core/error.ts";
-import type { ResolvedConfig } from "./config.ts";
+import type { ResolvedConfig, ToolSource } from "./config.ts";
 import { type ConfigEdit, type EntryPath, withoutEntries } from "./config-edit.ts";
 import type { Retirement } from "./retire.ts";
 import {
@@ -19,6 +19,34 @@ export interface KeptFile {
   file: string;
   /** Files that import it. */
   by: string[];
+}
+
+/**
+ * Tool sources that nothing needs: none of their tools has a user, and no other legacy side imports
+ * them. A legacy side that nobody has seen at work, and whose files cannot be followed, may need all.
+ */
+export function unusedToolSources(
+  config: ResolvedConfig,
+  used: Retirement["usedTools"],
+  others: readonly string[],
+  users: ReadonlyMap<string, ReadonlySet<string>>,
+): string[] {
+  const seen = new Set([...users.values()].flatMap((by) => [...by]));
+  const reached = new Set<string>();
+  for (const name of others) {
+    const entries = entriesOf(config, config.flows[name]?.legacy);
+    if (entries.length === 0 && !seen.has(`${name} (legacy)`)) return [];
+    for (const file of entries) reach(file, reached);
+  }
+  const isNeeded = ([id, source]: [string, ToolSource]) =>
+    used.some(({ tool }) => tool.startsWith(`${id}.`)) ||
+    filesOf(config, source).some((file) => reached.has(file));
+  return Object.entries(config.tools).flatMap((entry) => (isNeeded(entry) ? [] : entry[0]));
+}
+
+function filesOf(config: ResolvedConfig, source: ToolSource): string[] {
+  if ("module" in source) return [resolve(config.baseDir, source.module)];
+  return "python" in source ? entriesOf(config, source) : [];
 }
 
 /** Files that only the legacy side of a flow, or an unused tool source, needs. */
@@ -52,8 +80,7 @@ function reachedFiles(config: ResolvedConfig, flow: string, unusedSources: reado
   }
   for (const [id, source] of Object.entries(config.tools)) {
     const target = unusedSources.includes(id) ? doomed : kept;
-    if ("module" in source) reach(resolve(config.baseDir, source.module), target);
-    if ("python" in source) for (const file of entriesOf(config, source)) reach(file, target);
+    for (const file of filesOf(config, source)) reach(file, target);
   }
   const edit = tryEdit(config, flow, unusedSources);
   for (const module of edit?.droppedImports ?? []) reach(resolve(config.baseDir, module), doomed);

@@ -2,7 +2,7 @@
 import { TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
 import type { FlowConfig, ResolvedConfig } from "./config.ts";
-import { type KeptFile, legacyFiles } from "./retire-files.ts";
+import { type KeptFile, legacyFiles, unusedToolSources } from "./retire-files.ts";
 import type { Sides } from "./side.ts";
 import { readStages } from "./stage.ts";
 import type { Database } from "./store/database.ts";
@@ -52,8 +52,8 @@ export async function checkRetirement(
   const used = tools.flatMap((tool) =>
     users.has(tool) ? [{ tool, by: [...(users.get(tool) ?? [])] }] : [],
   );
-  const isUsed = (id: string) => used.some(({ tool }) => tool.startsWith(`${id}.`));
-  const unusedSources = Object.keys(config.tools).filter((id) => !isUsed(id));
+  const others = remaining.filter((name) => name !== flow && config.flows[name]?.legacy);
+  const unusedSources = unusedToolSources(config, used, others, users);
   return {
     flow,
     ...legacyFiles(config, flow, unusedSources),
@@ -73,51 +73,52 @@ async function refuseWhileUsed(
   flow: string,
   flowConfig: FlowConfig,
 ): Promise<void> {
-  const [row] = await db.query<{ stage: string; changedAt: Date; open: number; byLegacy: number }>(
-    `select f.stage, f.changed_at as "changedAt",
+  const [row] = await db.query<Omit<Uses, "sharers">>(
+    `select f.stage,
        (select count(*) from twintrack.trials where flow = $1 and verdict is null)::bigint as open,
        (select count(*) from twintrack.trials where flow = $1 and authoritative = 'legacy'
           and received_at > f.changed_at)::bigint as "byLegacy"
      from twintrack.flows f where name = $1`,
     [flow],
   );
-  const sharers = Object.entries(config.flows).filter(
-    ([name, other]) =>
-      name !== flow && other.legacy !== undefined && other.legacy === flowConfig.legacy,
+  const sharers = Object.entries(config.flows).flatMap(([name, other]) =>
+    name !== flow && other.legacy !== undefined && other.legacy === flowConfig.legacy ? name : [],
   );
-  const { stage = "legacy", byLegacy = 0, open = 0 } = row ?? {};
-  const reasons = [
-    ...(stage === "cutover"
-      ? []
-      : [[`it is at ${stage}, not at cutover`, `First: twintrack cutover ${flow}`]]),
-    ...(byLegacy === 0
-      ? []
-      : [
-          [
-            `${byLegacy} triggers were answered by legacy after the cutover`,
-            "Restart the process that still does.",
-          ],
-        ]),
-    ...(open === 0
-      ? []
-      : [
-          [
-            `${open} trials are not judged yet`,
-            "Wait for the shadow worker, or run twintrack report.",
-          ],
-        ]),
-    ...sharers.map(([name]) => [
-      `flow "${name}" uses the same legacy`,
-      `Retire ${name} as well, or give it its own.`,
-    ]),
-  ];
+  const reasons = reasonsAgainst(flow, { stage: "legacy", byLegacy: 0, open: 0, ...row, sharers });
   if (reasons.length === 0) return;
-  const [why, hints] = [0, 1].map((part) => reasons.map((reason) => reason[part] ?? ""));
   throw new TwintrackError(
     "STAGE_REFUSED",
-    `Flow "${flow}" cannot be retired: ${why?.join("; ")}`,
-    { hint: hints?.join(" ") ?? "" },
+    `Flow "${flow}" cannot be retired: ${reasons.map(({ why }) => why).join("; ")}`,
+    { hint: reasons.map(({ hint }) => hint).join(" ") },
   );
+}
+
+interface Uses {
+  stage: string;
+  /** Triggers that legacy answered since the cutover. */
+  byLegacy: number;
+  /** Trials that nobody has judged. */
+  open: number;
+  /** Flows with the same legacy. */
+  sharers: readonly string[];
+}
+
+function reasonsAgainst(flow: string, { stage, byLegacy, open, sharers }: Uses) {
+  const reasons: { why: string; hint: string }[] = [];
+  const add = (why: string, hint: string) => reasons.push({ why, hint });
+  if (stage !== "cutover")
+    add(`it is at ${stage}, not at cutover`, `First: twintrack cutover ${flow}`);
+  if (byLegacy > 0) {
+    const why = `${byLegacy} triggers were answered by legacy after the cutover`;
+    add(why, "Restart the process that still does.");
+  }
+  if (open > 0) {
+    const hint = "Wait for the shadow worker, or run twintrack report.";
+    add(`${open} trials are not judged yet`, hint);
+  }
+  for (const name of sharers)
+    add(`flow "${name}" uses the same legacy`, `Retire ${name} as well, or give it its own.`);
+  return reasons;
 }
 
 /** Who calls which tool: every candidate by its graph, every remaining legacy side by what it was seen to call. */

@@ -14,11 +14,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { STORE_COMMANDS } from "../../harness/cli/commands.ts";
-import { loadConfig, type ResolvedConfig } from "../../harness/config.ts";
+import { type FlowConfig, loadConfig, type ResolvedConfig } from "../../harness/config.ts";
 import { openSides } from "../../harness/side.ts";
 import { noteMcpTool } from "../../harness/store/mcp-tools.ts";
 import { command, ROOT } from "../app/command.ts";
-import { BACKENDS, freshDatabase, type TestDatabase } from "../database.ts";
+import { freshDatabase, type TestDatabase } from "../database.ts";
 
 /** The fixture apps in JavaScript, as a repository of their own. */
 function fixtureRepository(): string {
@@ -58,12 +58,12 @@ export default defineConfig({
 });
 `;
 
-describe.each(BACKENDS)("retiring on %s", (backend) => {
+describe("retiring", () => {
   let fresh: TestDatabase;
   let folder: string;
   let config: ResolvedConfig;
   beforeAll(async () => {
-    fresh = await freshDatabase(backend);
+    fresh = await freshDatabase("postgres");
     folder = fixtureRepository();
     const loaded = await loadConfig(join(folder, "app", "twintrack.config.ts"));
     config = { ...loaded, dataDir: fresh.dataDir };
@@ -123,6 +123,25 @@ describe.each(BACKENDS)("retiring on %s", (backend) => {
     rmSync(script);
     expect(deletableFiles).not.toContain("refunds/agent.ts");
     expect(keptFiles).toContainEqual({ file: "refunds/agent.ts", by: ["script.ts"] });
+  });
+
+  test("keeps the tools that another legacy side imports, or may need, though nobody saw it call them", async () => {
+    const others = { file: join(folder, "app", "invoices", "chain.ts") };
+    writeFileSync(
+      others.file,
+      'import { tools } from "./tools.ts";\nexport const chain = () => tools.length;\n',
+    );
+    const given = config.flows;
+    const sourcesWith = async (legacy: FlowConfig["legacy"]) => {
+      config.flows = { ...given, invoices: { ...(legacy && { legacy }) } };
+      const { configEntries } = await retire({});
+      config.flows = given;
+      return configEntries.filter((entry) => entry.startsWith("tools."));
+    };
+    expect(await sourcesWith(() => import("./invoices/chain.ts" as string))).toEqual([]);
+    expect(await sourcesWith({ url: "http://localhost:1" })).toEqual([]);
+    expect(await sourcesWith(undefined)).toEqual(["tools.invoices"]);
+    rmSync(others.file);
   });
 
   test("is refused with every reason at once", async () => {
