@@ -97,17 +97,19 @@ function startsWithShebang(path: string): boolean {
   }
 }
 
+/** What opens our own data and doors is no business of a tool, unless its source names it. */
+const OUR_SECRETS = /^TWINTRACK_(?:KEY|API_KEY|DATABASE_URL)(?:_FILE)?$/;
+
 /** The environment of the Python process; the bridge is found through PYTHONPATH. */
 export function childEnvironment(
   { env = {}, inheritEnv: inherit = true }: EnvironmentPolicy,
   own: NodeJS.ProcessEnv,
   role: string | undefined,
 ): Environment {
+  const isPassed = (name: string) =>
+    typeof inherit === "boolean" ? inherit && !OUR_SECRETS.test(name) : inherit.includes(name);
   const passed = Object.entries(own).filter(
-    ([name]) =>
-      inherit === true ||
-      (inherit !== false && inherit.includes(name)) ||
-      SHADOW_VARIABLES.includes(name),
+    ([name]) => isPassed(name) || SHADOW_VARIABLES.includes(name),
   );
   const environment = { ...(Object.fromEntries(passed) as Environment), ...env };
   const pythonPath = [bridgeFolder(), environment.PYTHONPATH].filter(Boolean).join(delimiter);

@@ -61,6 +61,17 @@ test.each([
   await server.close();
 });
 
+test("our own secrets are inherited only by name", () => {
+  const own = { TWINTRACK_KEY: "k", TWINTRACK_API_KEY_FILE: "f", TWINTRACK_DATA_DIR: "d" };
+  const passed = (inheritEnv: boolean | string[]) =>
+    childEnvironment({ inheritEnv }, own, undefined);
+  expect(passed(true)).toMatchObject({ TWINTRACK_DATA_DIR: "d" });
+  expect(Object.keys(passed(true))).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/KEY/)]),
+  );
+  expect(passed(["TWINTRACK_KEY"])).toMatchObject({ TWINTRACK_KEY: "k" });
+});
+
 test("what a process inherits is a policy, and the bridge is always found", () => {
   const own = { PATH: "/bin", SECRET: "s", PYTHONPATH: "/lib", TWINTRACK_ROLE: "shadow" };
   const passed = (inheritEnv: boolean | string[]) =>

@@ -23,7 +23,12 @@ export interface Leaks {
   searched: number;
 }
 
-export async function leaksOf(count: number, privacy: "on" | "off"): Promise<Leaks> {
+/** @param deaths how many candidates take their process with them; each costs two starts */
+export async function leaksOf(
+  count: number,
+  privacy: "on" | "off",
+  deaths: number,
+): Promise<Leaks> {
   const fresh = await freshDatabase("postgres");
   const env = {
     TWINTRACK_DATABASE_URL: fresh.url ?? "",
@@ -34,7 +39,7 @@ export async function leaksOf(count: number, privacy: "on" | "off"): Promise<Lea
   const written: { place: string; bytes: Uint8Array | string }[] = [];
   const serving = await startServe({ config: CONFIG, env });
   try {
-    const answered = await sendAll(serving, hidden, (place, bytes) =>
+    const answered = await sendAll(serving, hidden, deaths, (place, bytes) =>
       written.push({ place, bytes }),
     );
     await untilJudged(serving, answered);
@@ -57,14 +62,19 @@ export async function leaksOf(count: number, privacy: "on" | "off"): Promise<Lea
 type Note = (place: string, bytes: string) => void;
 
 /** @returns how many triggers were answered */
-async function sendAll(serving: Serving, hidden: readonly Canary[], note: Note): Promise<number> {
+async function sendAll(
+  serving: Serving,
+  hidden: readonly Canary[],
+  deaths: number,
+  note: Note,
+): Promise<number> {
   const groups = Array.from({ length: Math.ceil(hidden.length / PLACES) }, (_, index) =>
     hidden.slice(index * PLACES, (index + 1) * PLACES),
   );
   let answered = 0;
   const worker = async () => {
     for (let group = groups.shift(); group; group = groups.shift()) {
-      const more = await send(serving.url, group, groups.length, note);
+      const more = await send(serving.url, group, groups.length < deaths, note);
       answered += more;
     }
   };
@@ -72,10 +82,7 @@ async function sendAll(serving: Serving, hidden: readonly Canary[], note: Note):
   return answered;
 }
 
-/** Few processes die: each that does takes half a second. */
-const DEATHS = 3;
-
-async function send(url: string, group: readonly Canary[], left: number, note: Note) {
+async function send(url: string, group: readonly Canary[], dies: boolean, note: Note) {
   const of = (place: number) => group[place % group.length] as Canary;
   const input = {
     text: `Please look at ${of(0).text}.`,
@@ -94,12 +101,12 @@ async function send(url: string, group: readonly Canary[], left: number, note: N
   const failed = await invoke(url, "fails", { ...input, text: of(10).text });
   expect(failed.status).toBe(502);
   note("problem", JSON.stringify(failed.body));
-  if (left < DEATHS) await invoke(url, "dies", { ...input, text: of(10).text });
+  if (dies) await invoke(url, "dies", { ...input, text: of(10).text });
   const refused = await invoke(url, "keeps", { ...input, note: { [of(9).text]: of(11).text } });
   expect(refused.status).toBe(422);
   note("problem", JSON.stringify(refused.body));
   await tap(url, of(11), input);
-  return left < DEATHS ? 5 : 4;
+  return dies ? 5 : 4;
 }
 
 /** A header holds no line ends. */
