@@ -1,6 +1,6 @@
 /** Legacy against itself: what it costs, what it proves, and which rule is proposed from it. */
 import { FakeListChatModel } from "@langchain/core/utils/testing";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { flow } from "../../core/flow.ts";
 import type { JsonValue } from "../../core/json.ts";
@@ -21,7 +21,7 @@ import { BACKENDS, type Backend, freshDatabase } from "../database.ts";
 import { randomOf } from "../random.ts";
 
 const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
+afterAll(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
@@ -223,32 +223,55 @@ function uuid(n: number): string {
   return `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 }
 
+const ids: FlowConfig = {
+  legacy:
+    () =>
+    async ({ n }: { n: number }) => ({ id: crypto.randomUUID(), n, note: "same" }),
+  candidate: flow("ids", {
+    version: "1",
+    input: z.object({ n: z.number() }),
+    output: z.unknown(),
+  })
+    .step("made", {
+      run: ({ input }) => ({
+        id: crypto.randomUUID(),
+        n: input.n,
+        note: input.n === 7 ? "other" : "same",
+      }),
+    })
+    .returns(({ made }) => made) as never,
+  stage: "shadow",
+  noise: { sample: 1 },
+};
+const wide: FlowConfig = {
+  legacy:
+    () =>
+    async ({ n }: { n: number }) => ({ data: { a: n, b: 1, c: 2 }, total: n }),
+  candidate: flow("wide", {
+    version: "1",
+    input: z.object({ n: z.number() }),
+    output: z.unknown(),
+  }).returns(({ input }) => ({
+    data: { a: input.n + 1, b: 1, c: 2 },
+    total: input.n,
+  })) as never,
+  stage: "shadow",
+  compare: { rules: [{ path: "/data/**", ignore: true }] },
+};
+const narrow: FlowConfig = { ...wide, compare: { rules: [{ path: "/data/a", ignore: true }] } };
 describe.each(BACKENDS)("on %s", (backend) => {
-  test("B11: ids that are new in every run are proposed as a form, and nothing is ignored until the rule is there", async () => {
-    const ids: FlowConfig = {
-      legacy:
-        () =>
-        async ({ n }: { n: number }) => ({ id: crypto.randomUUID(), n, note: "same" }),
-      candidate: flow("ids", {
-        version: "1",
-        input: z.object({ n: z.number() }),
-        output: z.unknown(),
-      })
-        .step("made", {
-          run: ({ input }) => ({
-            id: crypto.randomUUID(),
-            n: input.n,
-            note: input.n === 7 ? "other" : "same",
-          }),
-        })
-        .returns(({ made }) => made) as never,
-      stage: "shadow",
-      noise: { sample: 1 },
-    };
-    const { harness, desk } = await start(backend, { ids });
+  let shared: Awaited<ReturnType<typeof start>>;
+  beforeAll(async () => {
+    shared = await start(backend, { ids, wide, narrow });
+    const { harness } = shared;
     for (let n = 0; n < 30; n++) await harness.live.answer("ids", { n });
+    for (const name of ["wide", "narrow"])
+      for (let n = 0; n < 4; n++) await harness.live.answer(name, { n });
     await harness.settle();
+  });
 
+  test("B11: ids that are new in every run are proposed as a form, and nothing is ignored until the rule is there", async () => {
+    const { desk } = shared;
     const reply = await STORE_COMMANDS["rules propose"]?.(desk, { flow: "ids" });
 
     const { trials, paths } = (reply?.data ?? {}) as unknown as {
@@ -272,27 +295,7 @@ describe.each(BACKENDS)("on %s", (backend) => {
   });
 
   test("B5: what rules explain is counted and shown, and an alarm says when they hide most of the answers", async () => {
-    const wide: FlowConfig = {
-      legacy:
-        () =>
-        async ({ n }: { n: number }) => ({ data: { a: n, b: 1, c: 2 }, total: n }),
-      candidate: flow("wide", {
-        version: "1",
-        input: z.object({ n: z.number() }),
-        output: z.unknown(),
-      }).returns(({ input }) => ({
-        data: { a: input.n + 1, b: 1, c: 2 },
-        total: input.n,
-      })) as never,
-      stage: "shadow",
-      compare: { rules: [{ path: "/data/**", ignore: true }] },
-    };
-    const narrow: FlowConfig = { ...wide, compare: { rules: [{ path: "/data/a", ignore: true }] } };
-    const { harness, desk } = await start(backend, { wide, narrow });
-    for (const name of ["wide", "narrow"])
-      for (let n = 0; n < 4; n++) await harness.live.answer(name, { n });
-    await harness.settle();
-
+    const { desk } = shared;
     const report = await reportOf(desk);
 
     const rulesOf = (name: string) => report.flows.find((one) => one.name === name);

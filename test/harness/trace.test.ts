@@ -16,7 +16,7 @@ import { http } from "../../harness/source.ts";
 import { openHarness } from "../../harness/twintrack.ts";
 import { PRIVACY } from "../app/privacy.ts";
 import { charge, quote, tools } from "../app/tools.ts";
-import { BACKENDS, freshDatabase } from "../database.ts";
+import { freshDatabase } from "../database.ts";
 
 function call(tool: string, args: JsonValue = {}, more: Partial<ToolCall> = {}): ToolCall {
   return {
@@ -180,10 +180,9 @@ const asksOnce = flow("buy", schemas)
   })
   .returns(({ paid }) => paid);
 
-describe.each(BACKENDS)("on %s", (backend) => {
+describe("a stored trial", () => {
   test("B10: an equal answer by other steps is told with the first of them, and stays a match", async () => {
-    const fresh = await freshDatabase(backend);
-    if (backend === "pglite") await fresh.db.close();
+    const fresh = await freshDatabase("postgres");
     const flows = {
       buy: { legacy: () => asksTwice, candidate: asksOnce as never, stage: "shadow" as const },
     };

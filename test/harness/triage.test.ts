@@ -72,7 +72,7 @@ const ROUNDED = "`/rounded` value differs";
 const ORDER = "`/tags/*` in another order";
 
 describe.each(BACKENDS)("on %s", (backend) => {
-  test("a merge makes one divergence of past and new trials, also after rejudging, until it is taken back", async () => {
+  test("a merge makes one divergence of past and new trials, also after rejudging, until it is taken back; what was said stays as it was said", async () => {
     const bench = await judged(backend, 6);
     const before = await bench.seen();
     const [rounded, order] = [before.get(ROUNDED), before.get(ORDER)];
@@ -86,6 +86,8 @@ describe.each(BACKENDS)("on %s", (backend) => {
     const later = await bench.seen();
     await bench.say("triage restore", { restore: rounded?.fingerprint ?? "" });
     const restored = await bench.seen();
+    await bench.say("triage split", { split: order?.fingerprint ?? "", by: "path" });
+    const parts = [...(await bench.seen()).keys()].filter((title) => title.startsWith(ORDER));
 
     // Of n = 1…6 all but 3 and 6 are rounded and 2, 4, 6 are in another order.
     expect([rounded?.count, order?.count]).toEqual([4, 3]);
@@ -97,73 +99,68 @@ describe.each(BACKENDS)("on %s", (backend) => {
     expect(later.get(ROUNDED)).toMatchObject({ count: 10, blocking: false });
     expect(restored.get(ORDER)).toMatchObject({ count: 6, blocking: true });
     expect(restored.get(ORDER)?.why).toContain("the same kind of difference (order)");
-  });
-
-  test("what was merged into a merged divergence goes along", async () => {
-    const bench = await judged(backend, 14);
-    const [a, b, c] = [...(await bench.seen()).values()].map(({ fingerprint }) => fingerprint);
-
-    await bench.say("triage merge", { merge: `${b},${c}` });
-    await bench.say("triage merge", { merge: `${a},${b}` });
-
-    const { history } = await bench.say("triage history", {});
-    const seen = [...(await bench.seen()).values()].map(({ fingerprint }) => fingerprint);
-    expect(seen).toContain(a);
-    expect(seen).not.toContain(b);
-    expect(seen).not.toContain(c);
-    expect(
-      (history as { what: string; fingerprint: string }[]).map(({ what, fingerprint }) => [
-        fingerprint,
-        what,
-      ]),
-    ).toEqual([
-      [c, `merge into ${b}`],
-      [b, `merge into ${a}`],
-      [c, `merge into ${a}`],
-    ]);
-  });
-
-  test("a split by message gives each message a divergence of its own, in new trials, too", async () => {
-    const bench = await judged(backend, 28);
-    const errors = "both failed, `/error/message` differs";
-    const whole = (await bench.seen()).get(errors);
-    await bench.say("triage", { fingerprint: whole?.fingerprint ?? "", as: "intended" });
-
-    await bench.say("triage split", {
-      split: whole?.fingerprint ?? "",
-      by: "message",
-      why: "two bugs",
-    });
-    await bench.answer(42, 42);
-    await rejudgeFlow(bench.desk.db, bench.app.config, FLOW);
-
-    const parts = [...(await bench.seen())].filter(([title]) => title.startsWith(errors));
-    expect(whole).toMatchObject({ count: 2 });
-    expect(parts.map(([title, { count, blocking }]) => [title, count, blocking]).sort()).toEqual([
-      [`${errors}: 14 is not allowed`, 1, true],
-      [`${errors}: 28 is not allowed`, 1, true],
-      [`${errors}: 42 is not allowed`, 1, true],
-    ]);
-    expect(parts[0]?.[1].why).toContain("ann split them by it: two bugs");
-    // A part is decided on by its own name.
-    const [, part] = parts[0] ?? [];
-    await bench.say("triage", { fingerprint: part?.fingerprint ?? "", as: "noise" });
-    const [, decided] =
-      [...(await bench.seen())].find(([, one]) => one.fingerprint === part?.fingerprint) ?? [];
-    expect(decided?.blocking).toBe(false);
-  });
-
-  test("rows of decisions and groupings are only ever added", async () => {
-    const bench = await judged(backend, 2);
-    const [one] = (await bench.seen()).values();
-    await bench.say("triage", { fingerprint: one?.fingerprint ?? "", as: "unsure" });
-
+    expect(parts).toEqual([`${ORDER}, at \`/tags/0\``]);
+    const [flow] = (await reportOf(bench.desk, FLOW)).flows;
+    expect(flow?.trace).toMatchObject({ trials: 12, steps: [{ name: "charged" }] });
     for (const change of [
       "update twintrack.decisions set why = 'other'",
       "delete from twintrack.groupings",
     ])
       await expect(bench.desk.db.query(change)).rejects.toThrow("only ever added");
   });
+});
+
+test("what was merged into a merged divergence goes along", async () => {
+  const bench = await judged("postgres", 6);
+  const [a, b, c] = [...(await bench.seen()).values()].map(({ fingerprint }) => fingerprint);
+
+  await bench.say("triage merge", { merge: `${b},${c}` });
+  await bench.say("triage merge", { merge: `${a},${b}` });
+
+  const { history } = await bench.say("triage history", {});
+  const seen = [...(await bench.seen()).values()].map(({ fingerprint }) => fingerprint);
+  expect(seen).toContain(a);
+  expect(seen).not.toContain(b);
+  expect(seen).not.toContain(c);
+  expect(
+    (history as { what: string; fingerprint: string }[]).map(({ what, fingerprint }) => [
+      fingerprint,
+      what,
+    ]),
+  ).toEqual([
+    [c, `merge into ${b}`],
+    [b, `merge into ${a}`],
+    [c, `merge into ${a}`],
+  ]);
+});
+
+test("a split by message gives each message a divergence of its own, in new trials, too", async () => {
+  const bench = await judged("postgres", 28);
+  const errors = "both failed, `/error/message` differs";
+  const whole = (await bench.seen()).get(errors);
+  await bench.say("triage", { fingerprint: whole?.fingerprint ?? "", as: "intended" });
+
+  await bench.say("triage split", {
+    split: whole?.fingerprint ?? "",
+    by: "message",
+    why: "two bugs",
+  });
+  await bench.answer(42, 42);
+
+  const parts = [...(await bench.seen())].filter(([title]) => title.startsWith(errors));
+  expect(whole).toMatchObject({ count: 2 });
+  expect(parts.map(([title, { count, blocking }]) => [title, count, blocking]).sort()).toEqual([
+    [`${errors}: 14 is not allowed`, 1, true],
+    [`${errors}: 28 is not allowed`, 1, true],
+    [`${errors}: 42 is not allowed`, 1, true],
+  ]);
+  expect(parts[0]?.[1].why).toContain("ann split them by it: two bugs");
+  // A part is decided on by its own name.
+  const [, part] = parts[0] ?? [];
+  await bench.say("triage", { fingerprint: part?.fingerprint ?? "", as: "noise" });
+  const [, decided] =
+    [...(await bench.seen())].find(([, one]) => one.fingerprint === part?.fingerprint) ?? [];
+  expect(decided?.blocking).toBe(false);
 });
 
 test("a decision that excuses a difference ends after 90 days, unless it says never", async () => {
