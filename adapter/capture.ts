@@ -84,12 +84,14 @@ async function record(options: ChainOptions, work: Work): Promise<ChainRun> {
   const modelCalls = run.modelCalls();
   const models = sharingOf(modelCalls);
   const calls = run.calls();
+  const memory = run.memoryReads();
   return {
     outcome,
     lossy,
     calls,
     modelCalls,
     ...(models && { models }),
+    ...(memory.length > 0 && { memory }),
     durationMs: run.elapsedMs(),
   };
 }

@@ -7,6 +7,7 @@
 import type { Effect } from "../core/effect.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall, ModelSharing } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 
@@ -17,7 +18,9 @@ import type { Outcome } from "../core/outcome.ts";
  * from `recording` by the ledger's rule, a write without a record throws `EFFECT_REFUSED`, a read
  * without one runs when `reads` is `live` and throws `READ_UNRECORDED` otherwise. A model call is
  * answered from `modelRecording` when the canonical request matches; one that does not runs, unless
- * `models` is `recorded`: then it throws `MODEL_UNRECORDED`.
+ * `models` is `recorded`: then it throws `MODEL_UNRECORDED`. The chain's memory is as `memory` says
+ * and as this run changes it; what it writes is gone with the run. A read that `memory` does not
+ * hold is treated like a read of a tool.
  */
 export type ChainTools =
   | { mode: "live" }
@@ -28,6 +31,7 @@ export type ChainTools =
       modelRecording?: readonly ModelCall[];
       /** Default `live`. */
       models?: "recorded" | "live";
+      memory?: readonly MemoryRead[];
     };
 
 export interface ChainOptions {
@@ -54,6 +58,8 @@ export interface ChainRun {
   modelCalls: ModelCall[];
   /** Absent without model calls. */
   models?: ModelSharing;
+  /** What a live run read from its memory, what a recorded one was refused; absent without any. */
+  memory?: MemoryRead[];
   durationMs: number;
 }
 

@@ -1,6 +1,7 @@
 /** In which run, if any, the code that now runs was called: it follows promises, timers and streams. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { permitEgress } from "./egress.ts";
+import type { Memory } from "./memory.ts";
 import type { ModelInterceptor } from "./model-interception.ts";
 import type { ToolObject } from "./shape.ts";
 
@@ -18,6 +19,7 @@ export interface InterceptedCall {
 export interface Interceptor {
   tool(call: InterceptedCall): unknown;
   model: ModelInterceptor;
+  memory: Memory;
 }
 
 type Context =
@@ -29,6 +31,8 @@ type Context =
       announced: boolean;
       /** A model call inside a model call is a part of it. */
       insideModel: boolean;
+      /** What a memory does inside of itself is a part of it. */
+      insideMemory: boolean;
     };
 
 export type RunContext = Extract<Context, { kind: "run" }>;
@@ -37,7 +41,8 @@ const contexts = new AsyncLocalStorage<Context>();
 
 /** Runs `work` so that every tool and model call in it, however deep, meets the interceptor. */
 export function runIntercepted<T>(interceptor: Interceptor, work: () => T): T {
-  return contexts.run({ kind: "run", interceptor, announced: false, insideModel: false }, work);
+  const outset = { announced: false, insideModel: false, insideMemory: false };
+  return contexts.run({ kind: "run", interceptor, ...outset }, work);
 }
 
 /** Runs a call of our own tool server; a chain run around it keeps its say. */

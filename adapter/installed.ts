@@ -1,47 +1,67 @@
-/** Finds the copies of `@langchain/core` that code in a folder may have loaded. */
+/** Finds the copies of LangChain's packages that code in a folder may have loaded. */
 import { readFileSync, realpathSync } from "node:fs";
 import { createRequire, findPackageJSON } from "node:module";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-/** What one build of one copy of core exports, as far as it is patched. */
+/** What one build of one copy of a package exports, as far as it is patched. */
 export type CoreExports = Readonly<Record<string, unknown>>;
 
-const ENTRIES = [
-  "./tools",
-  "./runnables",
-  "./messages",
-  "./outputs",
-  "./language_models/chat_models",
-  "./language_models/llms",
-];
+interface Package {
+  name: string;
+  entries: readonly string[];
+}
+
+const CORE: Package = {
+  name: "@langchain/core",
+  entries: [
+    "./tools",
+    "./runnables",
+    "./messages",
+    "./chat_history",
+    "./outputs",
+    "./language_models/chat_models",
+    "./language_models/llms",
+  ],
+};
+
+const GRAPH: Package = { name: "@langchain/langgraph", entries: [".", "./pregel"] };
 
 /** Packages that may bring a copy of core with them. */
 const PARENTS = ["langchain", "@langchain/langgraph", "@langchain/classic", "@langchain/community"];
 
 export async function installedCopies(from: string): Promise<CoreExports[]> {
-  const copies = await Promise.all(manifestsIn(from).map((manifest) => buildsOf(manifest)));
-  return copies.flat();
+  return copiesOf(CORE, from);
+}
+
+/** Of LangGraph, when it is installed. */
+export async function installedGraphs(from: string): Promise<CoreExports[]> {
+  return copiesOf(GRAPH, from);
+}
+
+async function copiesOf({ name, entries }: Package, from: string): Promise<CoreExports[]> {
+  const copies = manifestsIn(from, name).map((manifest) => buildsOf(manifest, entries));
+  return (await Promise.all(copies)).flat();
 }
 
 /** Version and folder of each copy. */
 export function installedVersions(from: string): { version: string; folder: string }[] {
-  return manifestsIn(from).map((manifest) => {
+  return manifestsIn(from, CORE.name).map((manifest) => {
     const { version = "unknown" } = JSON.parse(readFileSync(new URL(manifest), "utf8")) as Manifest;
     return { version, folder: dirname(fileURLToPath(manifest)) };
   });
 }
 
-function manifestsIn(from: string): string[] {
+function manifestsIn(from: string, name: string): string[] {
   const base = pathToFileURL(join(from, "index.js"));
-  const parents = [base, ...PARENTS.flatMap((name) => found(name, base))];
-  return [...new Set(parents.flatMap((parent) => found("@langchain/core", parent)).map(String))];
+  const parents = [base, ...PARENTS.flatMap((parent) => found(parent, base))];
+  return [...new Set(parents.flatMap((parent) => found(name, parent)))];
 }
 
 /** CommonJS and ESM builds are two copies; the first counts only where it is in use. */
-async function buildsOf(manifest: string): Promise<CoreExports[]> {
+async function buildsOf(manifest: string, entries: readonly string[]): Promise<CoreExports[]> {
   const folder = realpathSync(dirname(fileURLToPath(manifest)));
-  const { imported, required } = filesIn(folder);
+  const { imported, required } = filesIn(folder, entries);
   const esm = await Promise.all(imported.map(load));
   const require = createRequire(manifest);
   const inUse = Object.keys(require.cache).some((file) => file.startsWith(folder + sep));
@@ -73,11 +93,14 @@ interface Manifest {
   exports?: Record<string, { import?: Target; require?: Target }>;
 }
 
-function filesIn(folder: string): { imported: string[]; required: string[] } {
+function filesIn(
+  folder: string,
+  names: readonly string[],
+): { imported: string[]; required: string[] } {
   const { exports = {} } = JSON.parse(
     readFileSync(join(folder, "package.json"), "utf8"),
   ) as Manifest;
-  const entries = ENTRIES.map((entry) => exports[entry]);
+  const entries = names.map((entry) => exports[entry]);
   const files = (targets: (Target | undefined)[]) =>
     targets
       .map((target) => (typeof target === "string" ? target : target?.default))

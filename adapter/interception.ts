@@ -10,9 +10,11 @@
  *   except through the ledger, even a call that lost its run on the way.
  */
 import { TwintrackError } from "../core/error.ts";
+import { patchHistories } from "./chat-history.ts";
+import { patchGraphs } from "./checkpoint.ts";
 import { currentContext, runWithin } from "./context.ts";
 import { derive } from "./derive.ts";
-import { type CoreExports, installedCopies } from "./installed.ts";
+import { type CoreExports, installedCopies, installedGraphs } from "./installed.ts";
 import { patchModels } from "./model-interception.ts";
 import { replace } from "./patch.ts";
 import type { ToolObject } from "./shape.ts";
@@ -24,12 +26,14 @@ export function interceptTools(tool: object): void {
   if (isRunnableTool(tool)) patchInvoke(Object.getPrototypeOf(tool));
 }
 
-/** Patches every copy of `@langchain/core` that code in the folder `from` may have loaded. */
+/** Patches every copy of LangChain and LangGraph that code in the folder `from` may have loaded. */
 export async function interceptInstalled(from: string): Promise<void> {
   for (const copy of await installedCopies(from)) {
     patchTools(copy);
     patchModels(copy);
+    patchHistories(copy);
   }
+  for (const copy of await installedGraphs(from)) patchGraphs(copy);
 }
 
 function patchTools({ StructuredTool, RunnableToolLike }: CoreExports): void {

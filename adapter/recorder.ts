@@ -9,12 +9,14 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type Effect, effectOf } from "../core/effect.ts";
 import { TwintrackError } from "../core/error.ts";
 import { type AnswerBook, answerBook, occurrenceCounter, type ToolCall } from "../core/ledger.ts";
+import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import type { ChainOptions } from "./chain.ts";
 import type { InterceptedCall, Interceptor } from "./context.ts";
 import { observe } from "./derive.ts";
 import { permitEgress } from "./egress.ts";
+import { memoryRecorder } from "./memory.ts";
 import { modelRecorder } from "./model-recorder.ts";
 import { rebuilt } from "./recorded-error.ts";
 import { recordable, recordedArgs, reportedError } from "./tool-record.ts";
@@ -24,6 +26,7 @@ export interface Recorder {
   /** The calls so far; one that has not ended is `timed_out`. */
   calls(): ToolCall[];
   modelCalls(): ModelCall[];
+  memoryReads(): MemoryRead[];
   elapsedMs(): number;
 }
 
@@ -71,11 +74,13 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
   }
 
   const models = modelRecorder(tools, { elapsedMs, insideTool: () => insideTool.getStore() });
+  const { memory, reads } = memoryRecorder(tools, () => insideTool.getStore() !== undefined);
   return {
-    interceptor: { tool: intercept, model: models.interceptor },
+    interceptor: { tool: intercept, model: models.interceptor, memory },
     elapsedMs,
     calls: () => entries.map((entry) => ended(entry, elapsedMs())),
     modelCalls: models.calls,
+    memoryReads: reads,
   };
 }
 

@@ -4,6 +4,7 @@ import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import { digest, type JsonValue } from "../core/json.ts";
 import type { Ledger, ToolCall } from "../core/ledger.ts";
+import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
@@ -56,6 +57,7 @@ export interface AuthoritativeRun {
   lossy: boolean;
   calls: ToolCall[];
   modelCalls: ModelCall[];
+  memory?: MemoryRead[];
   history?: RunEvent[];
   durationMs: number;
 }

@@ -10,6 +10,7 @@ import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Side, Stage, TriggerSource } from "../core/trigger.ts";
@@ -48,6 +49,8 @@ export interface FramePayload {
   calls: ToolCall[];
   /** Of a legacy chain that asked models. */
   modelCalls?: ModelCall[];
+  /** What a legacy chain read from its memory; kept for a trial that runs it a second time. */
+  memory?: MemoryRead[];
   /** Of a typed flow; a legacy chain has none. */
   history?: RunEvent[];
 }

@@ -152,7 +152,7 @@ async function answerTrigger(
     durationMs: run.durationMs,
     ...plan(context, flow, config, { stage: stage.stage, side, outcome: run.outcome }),
   };
-  const { outcome, lossy, calls, modelCalls, history } = run;
+  const { outcome, lossy, calls, modelCalls, memory, history } = run;
   const payload: FramePayload = {
     input,
     ...(header.triggerId === trigger.id ? {} : { triggerId: trigger.id }),
@@ -160,6 +160,8 @@ async function answerTrigger(
     lossy,
     calls,
     ...(modelCalls.length > 0 ? { modelCalls } : {}),
+    // A conversation grows with each turn, and only a second run of it asks what it was.
+    ...(memory && header.noiseWanted ? { memory } : {}),
     ...(history ? { history } : {}),
   };
   context.spool.append(encodeFrame(header, payload, privacy.vault), seq);

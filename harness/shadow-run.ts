@@ -6,6 +6,7 @@ import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import type { MemoryRead } from "../core/memory.ts";
 import { type ModelCall, sharingOf } from "../core/model.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
@@ -18,7 +19,9 @@ import type { Sides } from "./side.ts";
 import type { OpenTrial } from "./store/trials.ts";
 
 /** One side's run, as it is compared and stored. */
-export interface SideRun extends ComparedRun, Partial<Pick<ChainRun, "modelCalls" | "models">> {
+export interface SideRun
+  extends ComparedRun,
+    Partial<Pick<ChainRun, "modelCalls" | "models" | "memory">> {
   /** Of a typed flow. */
   history?: RunEvent[];
   /** Why this run says nothing about its side. */
@@ -116,7 +119,8 @@ function spend({ flow, config }: Bench, questions: number): boolean {
 
 /**
  * Legacy a second time. It will ask its models about as often as the first time, which the day's
- * budget has to hold beforehand; without that noise is not measured on this trial.
+ * budget has to hold beforehand; without that noise is not measured on this trial, and neither when
+ * the run cannot have the memory of the first.
  */
 export async function runNoise(
   bench: Bench,
@@ -130,7 +134,7 @@ export async function runNoise(
   const run = await runLegacy(bench, input, answered, models);
   const asked = (run.modelCalls ?? []).filter(({ served }) => served === "live").length;
   for (let more = asked - expected; more > 0; more--) spend(bench, 1);
-  return run;
+  return run.incomparable === undefined ? run : undefined;
 }
 
 /** A flow that ignores its signal is left behind; this process is replaced when it does not end. */
@@ -149,7 +153,7 @@ function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
 async function runLegacy(
   bench: Bench,
   input: JsonValue,
-  { calls, modelCalls = [] }: SideRun,
+  { calls, modelCalls = [], memory = [] }: SideRun,
   /** Answers to share; without them the run asks as `shadow.models` says. */
   shared?: readonly ModelCall[],
 ): Promise<SideRun> {
@@ -168,10 +172,19 @@ async function runLegacy(
         // A shared answer hides what the model does by chance, which is noise to be measured, too.
         modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
         models,
+        memory,
       },
       effects: bench.catalog.effectsByOriginalName(),
       timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
     }),
   );
-  return bounded({ ...run, calls: named(bench, run.calls) });
+  const incomparable = lostMemory(run.memory);
+  const found = { ...run, calls: named(bench, run.calls) };
+  return bounded(incomparable === undefined ? found : { ...found, incomparable });
+}
+
+/** A chain that could not read its memory is another chain, whatever it made of that. */
+function lostMemory(refused: readonly MemoryRead[] = []): string | undefined {
+  const [first] = refused;
+  return first && `${first.lossy ? "recording_lossy: memory" : "memory_unrecorded"}: ${first.kind}`;
 }

@@ -37,6 +37,7 @@ export async function judgeTrial(
     outcome: payload.outcome,
     calls: trial.authoritative === "legacy" ? named(bench, payload.calls) : payload.calls,
     modelCalls: payload.modelCalls ?? [],
+    ...(payload.memory && { memory: payload.memory }),
     ...(payload.history && { history: payload.history }),
     durationMs: 0,
   };

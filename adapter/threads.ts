@@ -1,0 +1,248 @@
+/**
+ * The threads of one LangGraph checkpointer, as one run knows them.
+ *
+ * In a live run what is read is recorded, until the run itself writes there. In recorded mode
+ * LangGraph's own `MemorySaver` stands in, one for each run and checkpointer: it holds the recorded
+ * checkpoints and whatever the run writes.
+ */
+import { canonicalText, type JsonObject, type JsonValue } from "../core/json.ts";
+import { insideMemory, type Memory, type Source } from "./memory.ts";
+import { packed, type Serde, typed, unpacked } from "./serde.ts";
+
+export interface Config {
+  configurable?: {
+    thread_id?: unknown;
+    checkpoint_ns?: string;
+    checkpoint_id?: string;
+    __pregel_checkpointer?: unknown;
+  };
+}
+
+interface Tuple {
+  config: Config;
+  checkpoint: { id: string; v: number; channel_versions: object };
+  metadata?: unknown;
+  parentConfig?: Config;
+  pendingWrites?: [taskId: string, channel: string, value: unknown][];
+}
+
+interface ListOptions {
+  limit?: number;
+  before?: Config;
+  filter?: object;
+}
+
+type GetTuple = [config: Config];
+type List = [config: Config, options?: ListOptions];
+type Put = [config: Config, checkpoint: Tuple["checkpoint"], ...rest: unknown[]];
+type PutWrites = [config: Config, writes: [string, unknown][], taskId: string];
+type DeleteThread = [threadId: string];
+
+/** LangGraph's `BaseCheckpointSaver`. */
+export interface Saver {
+  serde: Serde;
+  getTuple(...args: GetTuple): Promise<Tuple | undefined>;
+  list(...args: List): AsyncIterable<Tuple>;
+  put(...args: Put): Promise<Config>;
+  putWrites(...args: PutWrites): Promise<void>;
+  deleteThread(...args: DeleteThread): Promise<void>;
+}
+
+export type NewSaver = new (serde: Serde) => Saver;
+
+/** A checkpoint; without its id the newest one of a thread. */
+interface Place {
+  thread_id?: JsonValue;
+  checkpoint_ns: string;
+  checkpoint_id?: string;
+}
+
+/** The methods of a {@link Saver}, each with the way to the checkpointer itself. */
+export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
+  readonly #memory: Memory;
+  readonly #serde: Serde;
+  readonly #ordinal: number;
+  /** Absent in a live run. */
+  readonly #overlay: Saver | undefined;
+  /** Places that need not be read any more: they were, or this run wrote there. */
+  readonly #known = new Set<string>();
+  /** Ids of the checkpoints that this run wrote. */
+  readonly #own = new Set<string>();
+  readonly #deleted = new Set<string>();
+
+  constructor(
+    { serde }: Saver,
+    memory: Memory,
+    { ordinal, MemorySaver }: { ordinal: number; MemorySaver: NewSaver },
+  ) {
+    this.#memory = memory;
+    this.#serde = serde;
+    this.#ordinal = ordinal;
+    this.#overlay = memory.isolated ? new MemorySaver(typed(serde)) : undefined;
+  }
+
+  async getTuple(
+    [config]: GetTuple,
+    live: () => Promise<Tuple | undefined>,
+  ): Promise<Tuple | undefined> {
+    const place = placeOf(config);
+    const overlay = this.#overlay;
+    const isKnown = this.#deleted.has(String(place.thread_id)) || this.#known.has(textOf(place));
+    if (isKnown && !overlay) return live();
+    if (!isKnown) {
+      const tuple = await this.#memory.before(this.#checkpoint(place, live));
+      this.#know(place);
+      if (tuple) this.#know(placeOf(tuple.config));
+      if (!overlay) return tuple;
+      if (tuple) await insideMemory(() => lay(tuple, overlay));
+    }
+    return overlay && insideMemory(() => overlay.getTuple(configOf(place)));
+  }
+
+  /** What this run wrote comes before what was there: LangGraph's ids grow with time. */
+  async *list([config, options]: List, live: () => AsyncIterable<Tuple>): AsyncGenerator<Tuple> {
+    const overlay = this.#overlay;
+    if (!overlay) return yield* this.#recorded(config, options, live());
+    const { limit = Number.POSITIVE_INFINITY, ...others } = options ?? {};
+    const held = await insideMemory(() => gathered(overlay.list(config, others)));
+    const own = held.filter(({ checkpoint }) => this.#own.has(checkpoint.id));
+    const source = this.#checkpoints(config, options, () => wholeOf(live()));
+    const { tuples, whole } = this.#deleted.has(String(config.configurable?.thread_id))
+      ? { tuples: [], whole: true }
+      : await this.#memory.before(source);
+    yield* [...own, ...tuples].slice(0, limit);
+    if (!whole && own.length + tuples.length < limit) this.#memory.unrecorded(source);
+  }
+
+  put([config, checkpoint, ...rest]: Put, live: () => Promise<Config>): Promise<Config> {
+    const { checkpoint_id: _, ...thread } = placeOf(config);
+    this.#know({ ...thread, checkpoint_id: checkpoint.id });
+    this.#own.add(checkpoint.id);
+    return this.#write((overlay) => overlay.put(config, checkpoint, ...rest), live);
+  }
+
+  putWrites(args: PutWrites, live: () => Promise<void>): Promise<void> {
+    return this.#write((overlay) => overlay.putWrites(...args), live);
+  }
+
+  deleteThread([threadId]: DeleteThread, live: () => Promise<void>): Promise<void> {
+    this.#deleted.add(threadId);
+    return this.#write((overlay) => overlay.deleteThread(threadId), live);
+  }
+
+  #write<T>(work: (overlay: Saver) => T, live: () => T): T {
+    const overlay = this.#overlay;
+    return overlay ? insideMemory(() => work(overlay)) : live();
+  }
+
+  #know(place: Place): void {
+    const { checkpoint_id: _, ...newest } = place;
+    this.#known.add(textOf(place)).add(textOf(newest));
+  }
+
+  /** A reader that leaves early leaves a record that is not whole. */
+  async *#recorded(
+    config: Config,
+    options: ListOptions | undefined,
+    tuples: AsyncIterable<Tuple>,
+  ): AsyncGenerator<Tuple> {
+    const seen = { tuples: [] as Tuple[], whole: false };
+    try {
+      for await (const tuple of tuples) {
+        if (!this.#own.has(tuple.checkpoint.id)) seen.tuples.push(tuple);
+        yield tuple;
+      }
+      seen.whole = true;
+    } finally {
+      await this.#memory.before(this.#checkpoints(config, options, () => seen));
+    }
+  }
+
+  #checkpoint(place: Place, live: () => Promise<Tuple | undefined>): Source<Tuple | undefined> {
+    return {
+      kind: "checkpoint",
+      key: { saver: this.#ordinal, ...place },
+      live,
+      encode: async (tuple) => ({
+        value: tuple ? await packed(this.#serde, plain(tuple)) : null,
+        lossy: false,
+      }),
+      decode: async (value) =>
+        value === null ? undefined : ((await unpacked(this.#serde, String(value))) as Tuple),
+    };
+  }
+
+  #checkpoints(
+    config: Config,
+    { limit = -1, before, filter = {} }: ListOptions = {},
+    live: () => Listed | Promise<Listed>,
+  ): Source<Listed> {
+    const earlierThan = before?.configurable?.checkpoint_id ?? null;
+    const asked = { limit, before: earlierThan, filter: filter as JsonObject };
+    return {
+      kind: "checkpoints",
+      key: { saver: this.#ordinal, ...placeOf(config), ...asked },
+      live,
+      encode: async ({ tuples, whole }) => ({
+        value: { tuples: await packed(this.#serde, tuples.map(plain)), whole },
+        lossy: false,
+      }),
+      decode: async (value) => {
+        const { tuples, whole } = value as { tuples: string; whole: boolean };
+        return { tuples: (await unpacked(this.#serde, tuples)) as Tuple[], whole };
+      },
+    };
+  }
+}
+
+interface Listed {
+  tuples: Tuple[];
+  whole: boolean;
+}
+
+async function wholeOf(tuples: AsyncIterable<Tuple>): Promise<Listed> {
+  return { tuples: await gathered(tuples), whole: true };
+}
+
+async function gathered(tuples: AsyncIterable<Tuple>): Promise<Tuple[]> {
+  const all: Tuple[] = [];
+  for await (const tuple of tuples) all.push(tuple);
+  return all;
+}
+
+function placeOf({ configurable = {} }: Config): Place {
+  const { thread_id: thread, checkpoint_ns: namespace = "", checkpoint_id: id } = configurable;
+  return {
+    ...(thread === undefined ? {} : { thread_id: thread as JsonValue }),
+    checkpoint_ns: namespace,
+    ...(id ? { checkpoint_id: id } : {}),
+  };
+}
+
+function configOf(place: Place): Config {
+  return { configurable: { ...place } };
+}
+
+function textOf(place: Place): string {
+  return canonicalText({ ...place });
+}
+
+/** A caller's configuration may hold anything; of a checkpoint's only the place is its own. */
+function plain({ config, parentConfig, ...tuple }: Tuple): Tuple {
+  const parent = parentConfig && { parentConfig: configOf(placeOf(parentConfig)) };
+  return { ...tuple, config: configOf(placeOf(config)), ...parent };
+}
+
+/** Puts a recorded checkpoint back, by the public methods that every version of the saver has. */
+async function lay(tuple: Tuple, overlay: Saver): Promise<void> {
+  const { checkpoint, metadata = {}, parentConfig, pendingWrites = [] } = tuple;
+  const { checkpoint_id: _, ...thread } = placeOf(tuple.config);
+  // Of an older form the saver would look for parts in the parent, which is not here.
+  const parent = checkpoint.v < 4 ? undefined : parentConfig?.configurable?.checkpoint_id;
+  const place = configOf({ ...thread, ...(parent ? { checkpoint_id: parent } : {}) });
+  const config = await overlay.put(place, checkpoint, metadata, checkpoint.channel_versions);
+  for (const [taskId, writes] of Map.groupBy(pendingWrites, ([task]) => task)) {
+    const pairs = writes.map(([, channel, value]): [string, unknown] => [channel, value]);
+    await overlay.putWrites(config, pairs, taskId);
+  }
+}

@@ -1,0 +1,116 @@
+/** A second run of a chain with memory: it sees the memory of the first, and leaves it as it is. */
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InMemoryChatMessageHistory } from "@langchain/core/chat_history";
+import { MemorySaver } from "@langchain/langgraph";
+import { describe, expect, test } from "vitest";
+import { chain } from "../../adapter/capture.ts";
+import type { ChainRun, LegacyChain } from "../../adapter/chain.ts";
+import type { JsonValue } from "../../core/json.ts";
+import type { MemoryRead } from "../../core/memory.ts";
+import { chat, FileHistory, FileSaver, type Said, thread } from "../app/conversations.ts";
+
+const LIVE = { tools: { mode: "live" }, effects: {} } as const;
+
+function recorded(memory: MemoryRead[] | undefined, reads: "recorded" | "live" = "recorded") {
+  const tools = { mode: "recorded", recording: [], reads, ...(memory && { memory }) } as const;
+  return { tools, effects: {} };
+}
+
+function say(session: string, text: string): JsonValue {
+  return { session, text } satisfies Said as unknown as JsonValue;
+}
+
+/** As it goes through the spool. */
+function stored(run: ChainRun): MemoryRead[] {
+  return JSON.parse(JSON.stringify(run.memory ?? [])) as MemoryRead[];
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder).map((name) => `${name} ${readFileSync(join(folder, name), "utf8")}`);
+}
+
+function folder(): string {
+  return mkdtempSync(join(tmpdir(), "twintrack-memory-"));
+}
+
+interface Remembering {
+  legacy: LegacyChain;
+  /** All that it remembers. */
+  state(): unknown;
+}
+
+const KINDS: Record<string, () => Remembering> = {
+  "a message history in memory": () => {
+    const sessions: Record<string, InMemoryChatMessageHistory> = {};
+    const open = (id: string) => (sessions[id] ??= new InMemoryChatMessageHistory());
+    return { legacy: chain(chat(open)), state: () => JSON.stringify(sessions) };
+  },
+  "a message history in a file": () => {
+    const here = folder();
+    const legacy = chain(chat((session) => new FileHistory(here, session)));
+    return { legacy, state: () => filesIn(here) };
+  },
+  "a LangGraph checkpointer in memory": () => {
+    const saver = new MemorySaver();
+    return {
+      legacy: chain(thread(saver)),
+      state: () => JSON.stringify([saver.storage, saver.writes]),
+    };
+  },
+  "a LangGraph checkpointer in a file": () => {
+    const here = folder();
+    const legacy = chain(thread(new FileSaver(join(here, "threads.json"))));
+    return { legacy, state: () => filesIn(here) };
+  },
+};
+
+describe.each(Object.entries(KINDS))("H5: %s", (_name, start) => {
+  test("is for a second run as it was for the first, and stays as the first left it", async () => {
+    const { legacy, state } = start();
+    for (const text of ["one", "two", "three"]) {
+      const first = await legacy.invoke(say("s", text), LIVE);
+      expect(first.outcome.status).toBe("returned");
+      const before = state();
+      const second = await legacy.invoke(say("s", text), recorded(stored(first)));
+      expect(second.outcome).toEqual(first.outcome);
+      expect(second.memory).toBeUndefined();
+      expect(state()).toEqual(before);
+    }
+    // Without the record the second run sees a longer conversation: the test above can fail.
+    const first = await legacy.invoke(say("s", "four"), LIVE);
+    const unaided = await legacy.invoke(say("s", "four"), LIVE);
+    expect(unaided.outcome).not.toEqual(first.outcome);
+  });
+
+  test("is refused to a second run that reads what the first did not", async () => {
+    const { legacy, state } = start();
+    const first = await legacy.invoke(say("mine", "one"), LIVE);
+    const before = state();
+    const second = await legacy.invoke(say("other", "one"), recorded(stored(first)));
+    expect(second.outcome).toMatchObject({ status: "threw", error: { code: "READ_UNRECORDED" } });
+    expect(second.memory).toMatchObject([{ served: "refused" }]);
+    expect(state()).toEqual(before);
+  });
+
+  test("is read live where that is allowed, and not written", async () => {
+    const { legacy, state } = start();
+    await legacy.invoke(say("s", "one"), LIVE);
+    const before = state();
+    const shadow = await legacy.invoke(say("s", "two"), recorded(undefined, "live"));
+    expect(state()).toEqual(before);
+    const truth = await legacy.invoke(say("s", "two"), LIVE);
+    expect(shadow.outcome).toEqual(truth.outcome);
+  });
+
+  test("is another for each of many runs at the same time", async () => {
+    const { legacy, state } = start();
+    const first = await legacy.invoke(say("s", "one"), LIVE);
+    const before = state();
+    const again = () => legacy.invoke(say("s", "one"), recorded(stored(first)));
+    const runs = await Promise.all(Array.from({ length: 8 }, again));
+    expect(runs.map(({ outcome }) => outcome)).toEqual(runs.map(() => first.outcome));
+    expect(state()).toEqual(before);
+  });
+});

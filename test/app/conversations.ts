@@ -1,0 +1,121 @@
+/** Chains that remember: a chat with its history in a file, and a graph with a thread. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { BaseListChatMessageHistory } from "@langchain/core/chat_history";
+import {
+  AIMessage,
+  type BaseMessage,
+  mapChatMessagesToStoredMessages,
+  mapStoredMessagesToChatMessages,
+} from "@langchain/core/messages";
+import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runnables";
+import {
+  Annotation,
+  type BaseCheckpointSaver,
+  END,
+  MemorySaver,
+  START,
+  StateGraph,
+} from "@langchain/langgraph";
+
+export interface Said {
+  session: string;
+  text: string;
+}
+
+/** A history of the user's own, one file for each session. */
+export class FileHistory extends BaseListChatMessageHistory {
+  lc_namespace = ["test"];
+  readonly #file: string;
+
+  constructor(folder: string, session: string) {
+    super();
+    this.#file = join(folder, `${session}.json`);
+  }
+
+  async getMessages(): Promise<BaseMessage[]> {
+    if (!existsSync(this.#file)) return [];
+    return mapStoredMessagesToChatMessages(JSON.parse(readFileSync(this.#file, "utf8")));
+  }
+
+  async addMessage(message: BaseMessage): Promise<void> {
+    const messages = [...(await this.getMessages()), message];
+    writeFileSync(this.#file, JSON.stringify(mapChatMessagesToStoredMessages(messages)));
+  }
+}
+
+/** Says how much was said before and what was said last: another memory is another answer. */
+function reply(messages: readonly BaseMessage[]): AIMessage {
+  const asked = messages.at(-1)?.text;
+  const before = messages.at(-2)?.text ?? "nothing";
+  return new AIMessage(`${messages.length - 1} before "${asked}", the last "${before}"`);
+}
+
+const speaks = RunnableLambda.from((messages: BaseMessage[]) => reply(messages));
+
+export function chat(getMessageHistory: (session: string) => BaseListChatMessageHistory) {
+  const runnable = new RunnableWithMessageHistory({ runnable: speaks, getMessageHistory });
+  return async ({ session, text }: Said) => {
+    const config = { configurable: { sessionId: session } };
+    const said = (await runnable.invoke(text as never, config)) as AIMessage;
+    return said.text;
+  };
+}
+
+const State = Annotation.Root({
+  said: Annotation<string[]>({ reducer: (old, more) => [...old, ...more], default: () => [] }),
+});
+
+/** A thread that is spoken to twice in each run. */
+export function thread(checkpointer: BaseCheckpointSaver) {
+  const graph = new StateGraph(State)
+    .addNode("echo", ({ said }) => ({ said: [`${said.length} said, ${said.at(-1)} the last`] }))
+    .addEdge(START, "echo")
+    .addEdge("echo", END)
+    .compile({ checkpointer });
+  return async ({ session, text }: Said) => {
+    const config = { configurable: { thread_id: session } };
+    await graph.invoke({ said: [text] }, config);
+    const { said } = await graph.invoke({ said: [`${text} again`] }, config);
+    return said;
+  };
+}
+
+/** A checkpointer of the user's own: everything in one file, in the saver's private field. */
+export class FileSaver extends MemorySaver {
+  readonly #file: string;
+
+  constructor(file: string) {
+    super();
+    this.#file = file;
+    if (!existsSync(file)) return;
+    const { storage, writes } = JSON.parse(readFileSync(file, "utf8"), revived);
+    Object.assign(this.storage, storage);
+    Object.assign(this.writes, writes);
+  }
+
+  override async put(...args: Parameters<MemorySaver["put"]>) {
+    const config = await super.put(...args);
+    this.#save();
+    return config;
+  }
+
+  override async putWrites(...args: Parameters<MemorySaver["putWrites"]>) {
+    await super.putWrites(...args);
+    this.#save();
+  }
+
+  #save(): void {
+    const { storage, writes } = this;
+    writeFileSync(this.#file, JSON.stringify({ storage, writes }, bytesAsText));
+  }
+}
+
+function bytesAsText(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? { bytes: Buffer.from(value).toString("base64") } : value;
+}
+
+function revived(_key: string, value: unknown): unknown {
+  const { bytes } = (value ?? {}) as { bytes?: unknown };
+  return typeof bytes === "string" ? new Uint8Array(Buffer.from(bytes, "base64")) : value;
+}
