@@ -104,12 +104,14 @@ async function rollback(desk: Desk, args: JsonObject): Promise<Reply> {
     ...reply,
     command: "rollback",
     data: { ...(reply.data as JsonObject), effects: { writes, truncated } as unknown as JsonValue },
-    warnings:
-      count > 0
+    warnings: [
+      ...(count > 0
         ? [
             `${count} writes of the candidate are not undone: ${made}. Undo by hand what must not stay.`,
           ]
-        : [],
+        : []),
+      ...(truncated ? ["Not every trial could be looked at: there may be more such writes."] : []),
+    ],
   };
 }
 
