@@ -7,10 +7,15 @@ import { compareByDeepDiff } from "../../harness/compare/deep-diff.ts";
 import { judge } from "../../harness/compare/judge.ts";
 import { parsePattern } from "../../harness/compare/pattern.ts";
 import { CompiledRule, compileRules, type Rule } from "../../harness/compare/rules.ts";
+import { resolveConfig } from "../../harness/config.ts";
+import type { FlowConfig } from "../../harness/flow-config.ts";
 import { decodeFrames, encodeFrame, type FrameHeader } from "../../harness/frame.ts";
+import { judgeRuns } from "../../harness/judgement.ts";
 import { runPlace } from "../../harness/privacy/privacy.ts";
+import { openSides } from "../../harness/side.ts";
 import { openJobs } from "../../harness/store/jobs.ts";
 import { ingest } from "../../harness/store/trials.ts";
+import { barOf } from "../../harness/trial.ts";
 import { PRIVACY } from "../app/privacy.ts";
 import { type App, startApp } from "../app/start.ts";
 import { freshDatabase } from "../database.ts";
@@ -150,6 +155,14 @@ test("B6: a rule whose day has passed is not applied any more", () => {
   ]);
 });
 
+test("B6: a flow's rules are those that hold today", () => {
+  const rule = (expires: string) => ({ path: `/${expires}`, ignore: true, expires });
+  const rules = [rule("2020-01-01"), rule("9999-01-01")];
+  const sides = openSides(resolveConfig({ flows: { f: { compare: { rules } } } }));
+
+  expect(barOf("f", sides, PRIVACY).rules.map(({ path }) => path)).toEqual(["/9999-01-01"]);
+});
+
 /** Text that stores and comparisons stumble over. */
 const TEXTS = [
   "\u0000",
@@ -263,6 +276,24 @@ describe("the engine deep-diff", () => {
   ])("has our word %s for %j against %j", (kind, legacy, candidate, path) => {
     expect(compareByDeepDiff(legacy, candidate).differences).toMatchObject([{ kind, path }]);
     expect(compare(legacy, candidate).differences).toMatchObject([{ kind, path }]);
+  });
+
+  test("is used for a flow that asks for it", () => {
+    const runOf = (value: JsonValue) => ({
+      outcome: { status: "returned" as const, value },
+      calls: [],
+    });
+    const runs = { legacy: runOf([1, 2, 3]), candidate: runOf([0, 1, 2, 3]), noise: undefined };
+    const bar = { flow: "f", rules: [], mask: PRIVACY.mask };
+
+    const kinds = (config: FlowConfig) =>
+      judgeRuns({ ...bar, config }, runs).divergences.map(({ kind }) => kind);
+
+    expect(kinds({})).toEqual(["extra"]);
+    expect(kinds({ compare: { engine: "deep-diff" } })).toEqual(["extra", "value"]);
+    expect(() =>
+      resolveConfig({ flows: { f: { compare: { engine: "other" as never } } } }),
+    ).toThrow("engine");
   });
 
   test("heeds the same rules", () => {
