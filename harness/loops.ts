@@ -5,6 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../core/error.ts";
 import type { KeyBook } from "./access/key-book.ts";
+import { pauseNoter } from "./audit/pause.ts";
 import type { Backlog } from "./backlog.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { privacyOf } from "./privacy/privacy.ts";
@@ -81,10 +82,12 @@ export function startLoops(parts: LoopParts): Loops {
     });
     return machinery;
   };
+  const notePause = pauseNoter(parts.stages);
   const ship = async () => {
     const { db, shipper } = await connected();
     await shipper.ship();
     await parts.stages.refresh(db);
+    await notePause(db);
     await parts.backlog.refresh(db);
     delete problems.database;
   };

@@ -58,10 +58,11 @@ export function guard(app: FastifyInstance, door: Door, clock: () => number = Da
     const access = url === undefined ? "viewer" : (accessOf(request.method, url) ?? "admin");
     if (access === "open") return undefined;
     if (!needsKey(door)) return fromThisMachine(request, reply, door);
-    if (access === "itself") return undefined;
+    if (access === "itself" && isBearer(request.headers.authorization, door.secret))
+      return undefined;
     const role = roleOf(request, door);
     if (role === undefined) return refuse(reply, guesses.isOver(request.ip));
-    const isAllowed = url === undefined || may(role, access);
+    const isAllowed = url === undefined || access === "itself" || may(role, access);
     return isAllowed ? undefined : sendProblem(reply, forbidden(role, access));
   });
 }

@@ -16,6 +16,8 @@ import type { Database, Query } from "./database.ts";
 export interface AuditEvent {
   event:
     | "stage"
+    | "pause"
+    | "resume"
     | "decision"
     | "key_added"
     | "key_revoked"

@@ -18,6 +18,7 @@ import {
   readStages,
   setKillSwitch,
 } from "../../harness/stage.ts";
+import { auditLines } from "../../harness/store/audit.ts";
 import { lockHolder } from "../../harness/store/lock.ts";
 import { openHarness } from "../../harness/twintrack.ts";
 import { type App, CONFIG_FILE, startApp } from "../app/start.ts";
@@ -318,9 +319,10 @@ describe("the kill switch", () => {
 
   const counts = async () => {
     const db = await app.harness.database();
-    const [row] = await db.query<{ judged: number; open: number; attempts: number }>(
+    const [row] = await db.query<{ judged: number; open: number; taken: number }>(
       `select count(verdict)::int as judged, count(*) filter (where verdict is null)::int as open,
-         coalesce(max(attempts) filter (where verdict is null), 0) as attempts from twintrack.trials`,
+         (select count(*)::int from twintrack_jobs.job where name = 'trials' and state = 'active') as taken
+       from twintrack.trials`,
     );
     return row;
   };
@@ -330,7 +332,7 @@ describe("the kill switch", () => {
     await vi.waitFor(
       async () => {
         expect(app.harness.status().shadow.pid).toBeGreaterThan(0);
-        expect((await counts())?.attempts).toBe(1);
+        expect((await counts())?.taken).toBeGreaterThan(0);
       },
       { timeout: 20_000, interval: 10 },
     );
@@ -344,7 +346,7 @@ describe("the kill switch", () => {
     await app.harness.settle();
     const stopped = await counts();
     expect(stopped?.open).toBeGreaterThan(0);
-    expect(stopped?.attempts).toBe(0);
+    expect(stopped?.taken).toBe(0);
     expect(app.harness.status().shadow).toMatchObject({ paused: true });
   });
 
@@ -369,6 +371,8 @@ describe("the kill switch", () => {
       timeout: 30_000,
       interval: 50,
     });
+    const lines = await auditLines(await app.harness.database(), 10);
+    expect(lines.map(({ event }) => event)).toEqual(["resume", "pause"]);
   });
 
   test("can be set for one process by its environment", async () => {
