@@ -66,6 +66,16 @@ describe("diff", () => {
     });
   });
 
+  test("B8, B9: keeps numbers apart that JavaScript would round, and warns of repeated keys", async () => {
+    const [a, b] = [join(folder, "text-a.json"), join(folder, "text-b.json")];
+    writeFileSync(a, '{"id":9007199254740993,"x":1,"x":2}');
+    writeFileSync(b, '{"id":9007199254740992,"x":2}');
+    const { code, reply } = await document(["diff", a, b]);
+    expect(code).toBe(3);
+    expect(reply.data.differences).toMatchObject([{ path: "/id" }]);
+    expect(reply.warnings).toEqual([expect.stringContaining("text-a.json: /x")]);
+  });
+
   test("exits 0 when a rule explains the difference, and warns of a rule it cannot use", async () => {
     const rules = file("rules.json", [
       { path: "/id", as: "uuid", reason: "made anew" },
