@@ -19,12 +19,12 @@ export function addRulesCommand(cli: Cli): void {
       cli.run(async () => {
         const config = await loadConfig(cli.options().config);
         const reply = await runStoreCommand(config, "rules propose", { flow });
-        return { reply, text: told(reply.data as unknown as Proposals) };
+        return { reply, text: proposalsText(reply.data as unknown as Proposals) };
       }),
     );
 }
 
-interface Proposals {
+export interface Proposals {
   flow: string;
   /** Trials in which legacy was compared with candidate and with itself. */
   trials: number;
@@ -52,7 +52,7 @@ export const RULES_COMMANDS: Record<string, StoreCommand> = {
   },
 };
 
-function told({ flow, trials, paths }: Proposals): string {
+export function proposalsText({ flow, trials, paths }: Proposals): string {
   const head = `${flow}: ${trials} trials in which legacy ran twice`;
   if (paths.length === 0) return `${head}; it never differed from itself`;
   return [head, ...paths.map(pathText)].join("\n\n");

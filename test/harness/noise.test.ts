@@ -5,6 +5,7 @@ import { z } from "zod";
 import { flow } from "../../core/flow.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { type Desk, reportOf, STORE_COMMANDS } from "../../harness/cli/commands.ts";
+import { proposalsText } from "../../harness/cli/rules-command.ts";
 import { compare } from "../../harness/compare/compare.ts";
 import {
   excessBound,
@@ -217,6 +218,20 @@ describe("a proposal", () => {
     }
     expect(wrong / shadows).toBeLessThanOrEqual(0.05);
   });
+});
+
+test("proposals are told with their evidence and the rule to paste, or why there is none", () => {
+  const paths = proposeRules(40, [...both(40, "/id"), ...both(40, "/rare", (n) => n === 3)]);
+
+  expect(
+    proposalsText({ flow: "f", trials: 40, paths }),
+  ).toBe(`f: 40 trials in which legacy ran twice
+
+/id  legacy with itself 100 % (91.2 %–100 %), with candidate 100 % (91.2 %–100 %); at most 8.81 % more often
+  {"path":"/id","ignore":true,"reason":"legacy differs from itself here in 40 of 40 trials (95 % interval 91 % to 100 %)"}
+
+/rare  legacy with itself 2.5 % (0.0633 %–13.2 %), with candidate 2.5 % (0.0633 %–13.2 %); at most 8.81 % more often
+  no rule: legacy differs here in 1 of 40 trials, for sure only in 0.13 % of all`);
 });
 
 function uuid(n: number): string {
