@@ -41,7 +41,7 @@ export interface Memory {
 }
 
 /** A snapshot beyond it is not kept: it would travel with each run. In characters of JSON. */
-const MAX_SNAPSHOT_LENGTH = 4 * 1024 * 1024;
+const MAX_SNAPSHOT_LENGTH = 1024 * 1024;
 
 export function memoryRecorder(
   tools: ChainTools,

@@ -53,11 +53,13 @@ async function runChain(
       { ...params, timeoutMs: Math.max(1, timeoutMs - elapsed()) },
       { ...limits, timeoutMs: timeoutMs + python.graceMs, elapsedMs: elapsed(), onChunk: hand },
     );
-    const { outcome, lossy, calls, modelCalls = [], durationMs } = result as unknown as ChainRun;
+    const run = result as unknown as ChainRun;
+    const { outcome, lossy, calls, modelCalls = [], memory, durationMs } = run;
     if (outcome.status === "timed_out")
-      return { ...timedOut(timeoutMs, elapsed()), calls, modelCalls };
+      return { ...timedOut(timeoutMs, elapsed()), calls, modelCalls, ...(memory && { memory }) };
     const models = sharingOf(modelCalls);
-    return { outcome, lossy, calls, modelCalls, ...(models && { models }), durationMs };
+    const beside = { ...(models && { models }), ...(memory && { memory }) };
+    return { outcome, lossy, calls, modelCalls, ...beside, durationMs };
   } catch (error) {
     if ((error as TwintrackError).code !== "TIMEOUT") throw error;
     return timedOut(timeoutMs, elapsed());

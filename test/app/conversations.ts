@@ -76,8 +76,10 @@ export function thread(checkpointer: BaseCheckpointSaver) {
   return async ({ session, text }: Said) => {
     const config = { configurable: { thread_id: session } };
     await graph.invoke({ said: [text] }, config);
-    const { said } = await graph.invoke({ said: [`${text} again`] }, config);
-    return said;
+    await graph.invoke({ said: [`${text} again`] }, config);
+    const states: unknown[] = [];
+    for await (const { values } of graph.getStateHistory(config, { limit: 3 })) states.push(values);
+    return [(await graph.getState(config)).values, ...states];
   };
 }
 

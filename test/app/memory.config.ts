@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { flow } from "../../core/flow.ts";
-import { defineConfig } from "../../harness/config.ts";
+import { defineConfig, python } from "../../harness/config.ts";
 import type { FlowConfig } from "../../harness/flow-config.ts";
 import { chat, FileHistory, FileSaver, type Said, thread } from "./conversations.ts";
 
@@ -22,7 +22,7 @@ const schemas = {
   output: z.unknown(),
 };
 
-function conversation(name: string, legacy: () => (said: Said) => unknown): FlowConfig {
+function conversation(name: string, legacy: NonNullable<FlowConfig["legacy"]>): FlowConfig {
   return {
     legacy,
     candidate: flow(name, schemas).returns(() => "nothing new") as never,
@@ -34,8 +34,19 @@ function conversation(name: string, legacy: () => (said: Said) => unknown): Flow
 const chats = () => chat(open);
 const threads = () => thread(new FileSaver(join(folder, "threads")));
 
+const cwd = new URL("../../python-bridge/tests", import.meta.url).pathname;
+const inPython = (attribute: string) =>
+  python(`conversations:${attribute}`, { cwd, env: { TWINTRACK_MEMORY: folder } });
+
 export default defineConfig({
   flows: {
+    chatInPython: conversation("chatInPython", inPython("file_chat")),
+    threadInPython: conversation("threadInPython", inPython("file_thread")),
+    chatInPythonAfterLive: {
+      ...conversation("chatInPythonAfterLive", inPython("file_chat")),
+      stage: "cutover",
+      shadow: { reads: "live" },
+    },
     chat: conversation("chat", chats),
     thread: conversation("thread", threads),
     unseen: conversation("unseen", () => unseen),

@@ -52,7 +52,7 @@ async function converse(flow: string): Promise<{ trials: Judged[]; untouched: bo
   return { trials, untouched: JSON.stringify(before) === JSON.stringify(remembered()) };
 }
 
-test.each(["chat", "thread"])(
+test.each(["chat", "thread", "chatInPython", "threadInPython"])(
   "H5: legacy run twice on each turn of a conversation is a match, and writes its memory once (%s)",
   async (flow) => {
     const { trials, untouched } = await converse(flow);
@@ -75,7 +75,7 @@ test("H5: after cutover legacy has no memory of what candidate answered, and not
   expect(untouched).toBe(true);
 });
 
-test.each(["chatAfterLive", "threadAfterLive"])(
+test.each(["chatAfterLive", "threadAfterLive", "chatInPythonAfterLive"])(
   "H5: after cutover legacy may read its memory where reads are live, and does not write it (%s)",
   async (flow) => {
     const { trials, untouched } = await converse(flow);

@@ -12,7 +12,7 @@ import os
 from contextlib import nullcontext
 from typing import Any
 
-from . import model_capture
+from . import memory_capture, model_capture
 from .capture import CURRENT, RECORDED_RUNS, install
 from .errors import INVALID_PARAMS, RequestError, serialize_error
 from .ledger import AnswerBook
@@ -42,6 +42,7 @@ async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> Js
         raise RequestError(INVALID_PARAMS, "input and effects are required")
     install()
     model_capture.install()
+    memory_capture.install()
     recording = Recording(tools, effects)
     token = CURRENT.set(recording)
     try:
@@ -59,6 +60,8 @@ async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> Js
         "modelCalls": recording.models.snapshot(),
         "durationMs": recording.elapsed_ms(),
     }
+    if recording.memory.reads:
+        run["memory"] = list(recording.memory.reads)
     return {**run, "_meta": {RUNNING_META_KEY: True}} if running else run
 
 
@@ -83,7 +86,7 @@ def _tools_of(given: Any) -> Live | FromRecord:
         raise RequestError(INVALID_PARAMS, f"the recording is malformed: {error!r}") from error
     reads = "live" if given.get("reads") == "live" else "recorded"
     unrecorded = "recorded" if given.get("models") == "recorded" else "live"
-    return FromRecord(book, reads, models, unrecorded)
+    return FromRecord(book, reads, models, unrecorded, given.get("memory") or ())
 
 
 async def _within(

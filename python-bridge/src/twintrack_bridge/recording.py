@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ from .injection import (
 )
 from .ledger import AnswerBook, Effect, Recorded, Refused, call_key, effect_of
 from .loading import Tool
+from .memory import Memory, inside_memory
 from .model_recording import ModelBook, ModelRecording
 from .value import JsonObject, JsonValue, restore, to_json
 
@@ -53,6 +54,7 @@ class FromRecord:
     reads: Literal["recorded", "live"]
     models: ModelBook
     unrecorded_models: Literal["recorded", "live"]
+    memory: Sequence[JsonObject] = ()
 
 
 #: The name of the outermost tool whose body runs.
@@ -77,6 +79,11 @@ class Recording:
             elapsed_ms=self.elapsed_ms,
             inside_tool=_INSIDE_TOOL.get,
         )
+        self.memory = Memory(
+            from_record and from_record.memory,
+            reads_live=from_record is not None and from_record.reads == "live",
+            inside_tool=_INSIDE_TOOL.get,
+        )
 
     def close(self) -> None:
         """End the run: what a forgotten thread still calls is refused in recorded mode."""
@@ -96,8 +103,8 @@ class Recording:
         return round((time.perf_counter() - self._started) * 1000, 3)
 
     def reaching(self) -> bool:
-        """Whether a tool or a model of this run is at work that may reach the world."""
-        return _INSIDE_TOOL.get() is not None or self.models.asking()
+        """Whether a tool, a model or a memory of this run is at work that may reach the world."""
+        return _INSIDE_TOOL.get() is not None or self.models.asking() or inside_memory()
 
     def note_attempt(self, attempt: str) -> None:
         """Record what was refused, as a write that nothing on the other side can equal."""

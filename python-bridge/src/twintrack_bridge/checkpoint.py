@@ -1,0 +1,73 @@
+"""Where LangGraph reads and writes checkpoints: a checkpointer's own methods, replaced in place.
+
+The twin of `adapter/checkpoint.ts`. Python knows the subclasses of `BaseCheckpointSaver`: those
+that are there are patched at once, and each later one when it is defined.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from .memory import current_memory
+from .threads import Threads
+
+#: A clone that LangGraph makes of a checkpointer has the same threads.
+_ORIGIN = "_twintrack_origin"
+
+
+@functools.cache
+def install() -> None:
+    """Patch every checkpointer class, once per process."""
+    base: Any = BaseCheckpointSaver
+    waiting: list[Any] = base.__subclasses__()
+    while waiting:
+        saver = waiting.pop()
+        _patch_class(saver)
+        waiting.extend(saver.__subclasses__())
+    init_subclass = base.__init_subclass__
+
+    def patch_later(cls: Any, **kwargs: Any) -> None:
+        init_subclass.__func__(cls, **kwargs)
+        _patch_class(cls)
+
+    base.__init_subclass__ = classmethod(patch_later)
+    if hasattr(base, "with_allowlist"):
+        base.with_allowlist = _marked(base.with_allowlist)
+
+
+def _marked(with_allowlist: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(with_allowlist)
+    def marked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        clone = with_allowlist(self, *args, **kwargs)
+        if clone is not self:
+            setattr(clone, _ORIGIN, getattr(self, _ORIGIN, self))
+        return clone
+
+    return marked
+
+
+def _patch_class(saver: Any) -> None:
+    for name in Threads.METHODS:
+        body = vars(saver).get(name)
+        if body is not None and not hasattr(body, "_twintrack_observed"):
+            patched: Any = _patched(name, body)
+            patched._twintrack_observed = True
+            setattr(saver, name, patched)
+
+
+def _patched(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(body)  # LangGraph reads which parameters a method takes.
+    def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
+        memory = current_memory()
+        if memory is None:
+            return body(self, *args, **kwargs)
+        origin = getattr(self, _ORIGIN, self)
+        threads = memory.held(origin, lambda nth: Threads(self, memory, nth))
+        act = getattr(threads, name)
+        return act(lambda: body(self, *args, **kwargs), *args, **kwargs)
+
+    return patched

@@ -1,0 +1,256 @@
+"""The threads of one LangGraph checkpointer, as one run knows them.
+
+The twin of `adapter/threads.ts`. In a live run what is read is recorded, until the run itself
+writes there. In recorded mode LangGraph's own `InMemorySaver` stands in, one for each run and
+checkpointer: it holds the recorded checkpoints and whatever the run writes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+
+from .checkpoint_data import Place, config_of, lay, place_of, plain_of, tuple_of
+from .errors import EffectRefused
+from .ledger import canonical_text
+from .memory import Memory, Read, inside
+from .value import Converted, JsonObject, JsonValue, to_json
+
+Live = Callable[[], Any]
+
+_END = object()
+
+
+class Threads:
+    """Its methods are those of a checkpointer, each with the way to the checkpointer itself."""
+
+    METHODS = (
+        "get_tuple", "list", "put", "put_writes", "delete_thread", "get_delta_channel_history",
+        "aget_tuple", "alist", "aput", "aput_writes", "adelete_thread",
+        "aget_delta_channel_history",
+        "delete_for_runs", "copy_thread", "prune",
+        "adelete_for_runs", "acopy_thread", "aprune",
+    )  # fmt: skip
+
+    def __init__(self, saver: Any, memory: Memory, ordinal: int) -> None:
+        self._saver = saver
+        self._memory = memory
+        self._ordinal = ordinal
+        self._overlay = InMemorySaver(serde=saver.serde) if memory.isolated else None
+        #: Places that need not be read any more: they were, or this run wrote there.
+        self._known: set[str] = set()
+        #: Ids of the checkpoints that this run wrote.
+        self._own: set[str] = set()
+        self._deleted: set[str] = set()
+
+    def get_tuple(self, live: Live, config: Any) -> Any:
+        place = place_of(config)
+        if self._is_known(place):
+            if self._overlay is None:
+                return _reached(live)
+        else:
+            found = self._memory.before(self._checkpoint(place), live)
+            self._learn(place, found)
+            if self._overlay is None:
+                return found
+        return self._held(place)
+
+    async def aget_tuple(self, live: Live, config: Any) -> Any:
+        place = place_of(config)
+        if self._is_known(place):
+            if self._overlay is None:
+                return await _areached(live)
+        else:
+            found = await self._memory.abefore(self._checkpoint(place), live)
+            self._learn(place, found)
+            if self._overlay is None:
+                return found
+        return self._held(place)
+
+    def list(self, live: Live, config: Any, **options: Any) -> Iterator[Any]:
+        read = self._checkpoints(config, options)
+        if self._overlay is not None:
+            found = self._memory.before(read, lambda: {"tuples": list(live()), "whole": True})
+            yield from self._merged(found, config, options)
+            self._end(read, found, options)
+            return
+        seen: dict[str, Any] = {"tuples": [], "whole": False}
+        items = iter(live())
+        try:
+            while (item := _reached(lambda: next(items, _END))) is not _END:
+                self._see(seen, item)
+                yield item
+            seen["whole"] = True
+        finally:  # A reader that leaves early leaves a record that is not whole.
+            self._memory.before(read, lambda: seen)
+
+    async def alist(self, live: Live, config: Any, **options: Any) -> AsyncIterator[Any]:
+        read = self._checkpoints(config, options)
+        if self._overlay is not None:
+
+            async def gathered() -> Any:
+                return {"tuples": [item async for item in live()], "whole": True}
+
+            found = await self._memory.abefore(read, gathered)
+            for item in self._merged(found, config, options):
+                yield item
+            self._end(read, found, options)
+            return
+        seen: dict[str, Any] = {"tuples": [], "whole": False}
+        items = aiter(live())
+        try:
+            while (item := await _areached(lambda: anext(items, _END))) is not _END:
+                self._see(seen, item)
+                yield item
+            seen["whole"] = True
+        finally:
+            self._memory.before(read, lambda: seen)
+
+    def put(self, live: Live, config: Any, checkpoint: Any, *rest: Any, **named: Any) -> Any:
+        self._wrote(config, checkpoint)
+        return self._write(live, "put", config, checkpoint, *rest, **named)
+
+    async def aput(self, live: Live, config: Any, checkpoint: Any, *rest: Any, **named: Any) -> Any:
+        self._wrote(config, checkpoint)
+        return await self._awrite(live, "put", config, checkpoint, *rest, **named)
+
+    def put_writes(self, live: Live, *args: Any, **kwargs: Any) -> Any:
+        return self._write(live, "put_writes", *args, **kwargs)
+
+    async def aput_writes(self, live: Live, *args: Any, **kwargs: Any) -> Any:
+        return await self._awrite(live, "put_writes", *args, **kwargs)
+
+    def delete_thread(self, live: Live, thread_id: str) -> Any:
+        self._deleted.add(str(thread_id))
+        return self._write(live, "delete_thread", thread_id)
+
+    async def adelete_thread(self, live: Live, thread_id: str) -> Any:
+        self._deleted.add(str(thread_id))
+        return await self._awrite(live, "delete_thread", thread_id)
+
+    def get_delta_channel_history(self, live: Live, **asked: Any) -> Any:
+        """In recorded mode by LangGraph's own walk from checkpoint to checkpoint."""
+        if self._overlay is None:
+            return _reached(live)
+        return BaseCheckpointSaver.get_delta_channel_history(self._saver, **asked)
+
+    async def aget_delta_channel_history(self, live: Live, **asked: Any) -> Any:
+        if self._overlay is None:
+            return await _areached(live)
+        return await BaseCheckpointSaver.aget_delta_channel_history(self._saver, **asked)
+
+    def _sweep(self, live: Live, *_args: Any, **_kwargs: Any) -> Any:
+        """Work on many threads at once is nothing that one run can have to itself."""
+        if self._overlay is None:
+            return _reached(live)
+        raise EffectRefused("a checkpointer was told to sweep its threads; it was not done")
+
+    async def _asweep(self, live: Live, *args: Any, **kwargs: Any) -> Any:
+        return await self._sweep(live, *args, **kwargs)
+
+    delete_for_runs = copy_thread = prune = _sweep
+    adelete_for_runs = acopy_thread = aprune = _asweep
+
+    def _is_known(self, place: Place) -> bool:
+        return str(place["thread_id"]) in self._deleted or canonical_text(place) in self._known
+
+    def _know(self, place: Place) -> None:
+        newest = {name: value for name, value in place.items() if name != "checkpoint_id"}
+        self._known.update((canonical_text(place), canonical_text(newest)))
+
+    def _learn(self, place: Place, found: Any) -> None:
+        self._know(place)
+        if found is None:
+            return
+        self._know(place_of(found.config))
+        if self._overlay is not None:
+            with inside():
+                lay(found, self._overlay)
+
+    def _wrote(self, config: Any, checkpoint: Any) -> None:
+        self._know({**place_of(config), "checkpoint_id": checkpoint["id"]})
+        self._own.add(checkpoint["id"])
+
+    def _held(self, place: Place) -> Any:
+        assert self._overlay is not None
+        with inside():
+            return self._overlay.get_tuple(config_of(place))
+
+    def _write(self, live: Live, name: str, *args: Any, **kwargs: Any) -> Any:
+        with inside():
+            return (
+                live() if self._overlay is None else getattr(self._overlay, name)(*args, **kwargs)
+            )
+
+    async def _awrite(self, live: Live, name: str, *args: Any, **kwargs: Any) -> Any:
+        if self._overlay is None:
+            return await _areached(live)
+        return self._write(live, name, *args, **kwargs)
+
+    def _see(self, seen: dict[str, Any], item: Any) -> None:
+        if item.checkpoint["id"] not in self._own:
+            seen["tuples"].append(item)
+
+    def _merged(self, found: Any, config: Any, options: dict[str, Any]) -> list[Any]:
+        """What this run wrote comes before what was there: LangGraph's ids grow with time."""
+        assert self._overlay is not None
+        with inside():
+            held = list(self._overlay.list(config, **{**options, "limit": None}))
+        own = [item for item in held if item.checkpoint["id"] in self._own]
+        gone = config is not None and str(place_of(config)["thread_id"]) in self._deleted
+        return [*own, *([] if gone else found["tuples"])][: options.get("limit")]
+
+    def _end(self, read: Read, found: Any, options: dict[str, Any]) -> None:
+        limit = options.get("limit")
+        if not found["whole"] and (limit is None or len(found["tuples"]) < limit):
+            raise self._memory.unrecorded(read)
+
+    def _checkpoint(self, place: Place) -> Read:
+        return Read(
+            "checkpoint",
+            {"saver": self._ordinal, **to_json(place).value},
+            encode=lambda found: self._packed(None if found is None else plain_of(found)),
+            decode=lambda data: tuple_of(self._unpacked(data)),
+        )
+
+    def _checkpoints(self, config: Any, options: dict[str, Any]) -> Read:
+        before = options.get("before")
+        asked = {
+            "limit": options.get("limit"),
+            "filter": options.get("filter"),
+            "before": None if before is None else place_of(before),
+        }
+        place = {} if config is None else place_of(config)
+        return Read(
+            "checkpoints",
+            {"saver": self._ordinal, **to_json({**place, **asked}).value},
+            encode=lambda found: self._packed(
+                {**found, "tuples": [*map(plain_of, found["tuples"])]}
+            ),
+            decode=lambda data: self._listed(data),
+        )
+
+    def _listed(self, data: JsonValue) -> Any:
+        found = self._unpacked(data)
+        return {**found, "tuples": [tuple_of(plain) for plain in found["tuples"]]}
+
+    def _packed(self, value: Any) -> Converted:
+        kind, data = self._saver.serde.dumps_typed(value)
+        return to_json({"type": kind, "data": base64.b64encode(data).decode("ascii")})
+
+    def _unpacked(self, data: JsonObject) -> Any:
+        return self._saver.serde.loads_typed((data["type"], base64.b64decode(data["data"])))
+
+
+def _reached(live: Live) -> Any:
+    with inside():
+        return live()
+
+
+async def _areached(live: Live) -> Any:
+    with inside():
+        return await live()

@@ -1,0 +1,120 @@
+"""Chains that remember: a chat with its history in a file, and a graph with a thread."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    messages_from_dict,
+    messages_to_dict,
+)
+from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables.history import RunnableWithMessageHistory
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+
+Said = dict[str, str]
+
+
+class FileHistory(BaseChatMessageHistory):
+    """A history of the user's own, one file for each session."""
+
+    def __init__(self, folder: Path, session: str) -> None:
+        self._file = folder / f"{session}.json"
+
+    @property
+    def messages(self) -> list[BaseMessage]:
+        return messages_from_dict(json.loads(self._file.read_text())) if self._file.exists() else []
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        self._file.write_text(json.dumps(messages_to_dict([*self.messages, *messages])))
+
+    def clear(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+
+def _reply(messages: Sequence[BaseMessage]) -> AIMessage:
+    """Say how much was said before and what was said last: another memory is another answer."""
+    before = messages[-2].content if len(messages) > 1 else "nothing"
+    return AIMessage(f"{len(messages) - 1} before {messages[-1].content!r}, the last {before!r}")
+
+
+def chat(open_history: Callable[[str], BaseChatMessageHistory], *, sync: bool = False) -> Any:
+    runnable = RunnableWithMessageHistory(RunnableLambda(_reply), open_history)
+
+    def config(said: Said) -> Any:
+        return {"configurable": {"session_id": said["session"]}}
+
+    async def speak(said: Said) -> Any:
+        return (await runnable.ainvoke(said["text"], config(said))).content
+
+    def speak_sync(said: Said) -> Any:
+        return runnable.invoke(said["text"], config(said)).content
+
+    return speak_sync if sync else speak
+
+
+class _State(TypedDict):
+    said: Annotated[list[str], operator.add]
+
+
+def _echo(state: _State) -> _State:
+    said = state["said"]
+    return {"said": [f"{len(said)} said, {said[-1]} the last"]}
+
+
+def thread(saver: Any, *, sync: bool = False) -> Any:
+    """A thread that is spoken to twice in each run."""
+    builder = StateGraph(_State)
+    builder.add_node("echo", _echo)
+    builder.add_edge(START, "echo")
+    builder.add_edge("echo", END)
+    graph = builder.compile(checkpointer=saver)
+
+    def config(said: Said) -> Any:
+        return {"configurable": {"thread_id": said["session"]}}
+
+    async def speak(said: Said) -> Any:
+        await graph.ainvoke({"said": [said["text"]]}, config(said))
+        await graph.ainvoke({"said": ["again"]}, config(said))
+        states = [state async for state in graph.aget_state_history(config(said), limit=3)]
+        return [(await graph.aget_state(config(said))).values, [s.values for s in states]]
+
+    def speak_sync(said: Said) -> Any:
+        graph.invoke({"said": [said["text"]]}, config(said))
+        graph.invoke({"said": ["again"]}, config(said))
+        states = graph.get_state_history(config(said), limit=3)
+        return [graph.get_state(config(said)).values, [s.values for s in states]]
+
+    return speak_sync if sync else speak
+
+
+class FileSaver(InMemorySaver):
+    """A checkpointer of the user's own, that notes in a file what was written."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        with self._file.open("a") as lines:
+            lines.write(f"{checkpoint['id']}\n")
+        return super().put(config, checkpoint, metadata, new_versions)
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        return self.put(config, checkpoint, metadata, new_versions)
+
+
+_FOLDER = Path(os.environ.get("TWINTRACK_MEMORY", "."))
+
+#: For the dual run of `test/harness/memory.test.ts`.
+file_chat = chat(lambda session: FileHistory(_FOLDER, session))
+file_thread = thread(FileSaver(_FOLDER / "py-threads"))

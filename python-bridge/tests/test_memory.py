@@ -1,0 +1,138 @@
+"""A second run of a chain with memory: it sees the memory of the first, and leaves it as it is.
+
+The twin of `test/adapter/memory-overlay.test.ts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import BaseMessage, messages_to_dict
+from langgraph.checkpoint.memory import InMemorySaver
+
+import conversations
+from twintrack_bridge.chain import invoke
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*RunnableWithMessageHistory.*")
+
+
+class ListHistory(conversations.BaseChatMessageHistory):
+    """A history of the user's own, in memory."""
+
+    def __init__(self) -> None:
+        self.messages: list[BaseMessage] = []
+
+    def add_message(self, message: BaseMessage) -> None:
+        self.messages.append(message)
+
+    def clear(self) -> None:
+        self.messages = []
+
+
+class Remembering:
+    """A chain, and all that it remembers."""
+
+    def __init__(self, chain: Any, state: Callable[[], Any]) -> None:
+        self.chain = chain
+        self.state = state
+
+
+def in_memory(_folder: Path, sync: bool) -> Remembering:
+    sessions: dict[str, ListHistory] = {}
+    chain = conversations.chat(lambda name: sessions.setdefault(name, ListHistory()), sync=sync)
+    return Remembering(
+        chain, lambda: {name: messages_to_dict(h.messages) for name, h in sessions.items()}
+    )
+
+
+def in_files(folder: Path, sync: bool) -> Remembering:
+    chain = conversations.chat(lambda name: conversations.FileHistory(folder, name), sync=sync)
+    return Remembering(chain, lambda: {f.name: f.read_bytes() for f in folder.iterdir()})
+
+
+def saver(_folder: Path, sync: bool) -> Remembering:
+    return _thread(InMemorySaver(), sync)
+
+
+def file_saver(folder: Path, sync: bool) -> Remembering:
+    return _thread(conversations.FileSaver(folder / "threads"), sync)
+
+
+def _thread(saver: Any, sync: bool) -> Remembering:
+    def state() -> Any:
+        stored = {thread: repr(spaces) for thread, spaces in saver.storage.items() if spaces}
+        return stored, repr(dict(saver.writes)), repr(dict(saver.blobs))
+
+    return Remembering(conversations.thread(saver, sync=sync), state)
+
+
+@pytest.fixture(params=[in_memory, in_files, saver, file_saver], ids=lambda make: make.__name__)
+def remembering(request: pytest.FixtureRequest, tmp_path: Path, sync: bool) -> Remembering:
+    return request.param(tmp_path, sync)
+
+
+@pytest.fixture(params=[False, True], ids=["async", "sync"])
+def sync(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+async def run(chain: Any, text: str, tools: dict[str, Any], session: str = "s") -> dict[str, Any]:
+    said = {"session": session, "text": text}
+    return await invoke(chain, {"input": said, "tools": tools, "effects": {}})
+
+
+def live(it: Remembering, text: str) -> dict[str, Any]:
+    return asyncio.run(run(it.chain, text, {"mode": "live"}))
+
+
+def recorded(memory: Any, reads: str = "recorded") -> dict[str, Any]:
+    # As it comes back from JavaScript, which writes 1.0 as 1.
+    stored = json.loads(json.dumps(memory).replace(" 1.0", " 1"))
+    return {"mode": "recorded", "recording": [], "reads": reads, "memory": stored}
+
+
+def test_memory_is_for_a_second_run_as_it_was_for_the_first(remembering: Remembering) -> None:
+    for text in ("one", "two", "three"):
+        first = live(remembering, text)
+        assert first["outcome"]["status"] == "returned", first["outcome"]
+        before = remembering.state()
+        second = asyncio.run(run(remembering.chain, text, recorded(first["memory"])))
+        assert second["outcome"] == first["outcome"]
+        assert "memory" not in second
+        assert remembering.state() == before
+    # Without the record the second run sees a longer conversation: the test above can fail.
+    assert live(remembering, "four")["outcome"] != live(remembering, "four")["outcome"]
+
+
+def test_a_read_that_the_first_run_did_not_make_is_refused(remembering: Remembering) -> None:
+    first = live(remembering, "one")
+    before = remembering.state()
+    second = asyncio.run(run(remembering.chain, "one", recorded(first["memory"]), "other"))
+    assert second["outcome"]["error"]["code"] == "READ_UNRECORDED"
+    assert [read["served"] for read in second["memory"]] == ["refused"]
+    assert remembering.state() == before
+
+
+def test_memory_is_read_live_where_allowed_and_not_written(remembering: Remembering) -> None:
+    live(remembering, "one")
+    before = remembering.state()
+    shadow = asyncio.run(run(remembering.chain, "two", recorded([], reads="live")))
+    assert remembering.state() == before
+    assert shadow["outcome"] == live(remembering, "two")["outcome"]
+
+
+def test_many_runs_at_the_same_time_have_a_memory_each(remembering: Remembering) -> None:
+    first = live(remembering, "one")
+    before = remembering.state()
+
+    async def again() -> list[Any]:
+        tools = recorded(first["memory"])
+        return await asyncio.gather(*(run(remembering.chain, "one", tools) for _ in range(8)))
+
+    assert [one["outcome"] for one in asyncio.run(again())] == [first["outcome"]] * 8
+    assert remembering.state() == before
