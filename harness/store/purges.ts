@@ -41,8 +41,12 @@ export async function countPurge(query: Query, { subjects }: PurgeRequest): Prom
 export function purge(db: Database, request: PurgeRequest): Promise<Purged> {
   const { flow, subjects, who } = request;
   return db.transaction(async (query) => {
-    // First: frames that arrive meanwhile wait for this transaction, and then know of it.
+    // Frames that arrive meanwhile wait for this transaction, and then know of it; judgements of the
+    // trials wait as well, and then find them closed.
     await query("lock table twintrack.purges in share row exclusive mode");
+    await query(`select id from twintrack.trials where ${IN_QUESTION} order by id for update`, [
+      subjects,
+    ]);
     const purged = await countPurge(query, request);
     for (const table of ["runs", "differences"])
       await query(
@@ -74,7 +78,7 @@ export function purge(db: Database, request: PurgeRequest): Promise<Purged> {
 export async function withoutPurged(query: Query, frames: readonly Frame[]): Promise<Frame[]> {
   const subjects = frames.flatMap(({ header }) => header.subject ?? []);
   if (subjects.length === 0) return [...frames];
-  await query("lock table twintrack.purges in row share mode");
+  await query("lock table twintrack.purges in row exclusive mode"); // Waits for a purge, not for its like.
   const rows = await query<{ subject: string; at: Date }>(
     `select s.subject, max(p.at) as at from twintrack.purges p, unnest(p.subjects) as s (subject)
      where s.subject = any($1::text[]) group by 1`,

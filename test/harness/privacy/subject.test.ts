@@ -145,6 +145,24 @@ describe.each(BACKENDS)("a person on %s", (backend) => {
     expect(await books(at.db)).toMatchObject({ answered: 5, unexplained: 0 });
   });
 
+  test("who is purged while frames arrive and trials are judged leaves nothing behind", async () => {
+    for (let round = 0; round < 4; round++) {
+      const mail = `race${round}@mail.example`;
+      for (let n = 0; n < 15; n++) await at.harness.live.answer("greet", { mail, n });
+      await Promise.all([at.harness.settle(), at.run("purge", { subject: mail, yes: true })]);
+      await at.harness.settle();
+      expect(await exportOf({ subject: mail })).toEqual([]);
+    }
+    const [left] = await at.db.query<{ purged: number; runs: number; differences: number }>(
+      `select count(*)::int as purged,
+         (select count(*)::int from twintrack.runs r join twintrack.trials t on t.id = r.trial_id where t.reason = 'purged') as runs,
+         (select count(*)::int from twintrack.differences d join twintrack.trials t on t.id = d.trial_id where t.reason = 'purged') as differences
+       from twintrack.trials where reason = 'purged'`,
+    );
+    expect(left).toEqual({ purged: 63, runs: 0, differences: 0 });
+    expect(await books(at.db)).toMatchObject({ answered: 65, open: 0, unexplained: 0 });
+  });
+
   test("cannot be named in a flow that does not know of people", async () => {
     await expect(at.run("purge", { subject: "x", flow: "nobody" })).rejects.toMatchObject({
       code: "USAGE",
