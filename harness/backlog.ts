@@ -7,13 +7,15 @@ import type { Database } from "./store/database.ts";
 
 const DEFAULT_MAX_OPEN = 10_000;
 
-/** Of the heap's limit; beyond it a process is busy collecting garbage, and answers come first. */
+/** Of what may live long; beyond it a process is busy collecting garbage, and answers come first. */
 const HEAP_SHARE = 0.85;
+/** The part of V8's limit that only holds what is young: three semi-spaces of at most 64 MiB. */
+const YOUNG_BYTES = 192 * 1024 * 1024;
 const PRESSURE_CHECK_MS = 100;
 
 function isShortOfMemory(): boolean {
   const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-  return used > limit * HEAP_SHARE;
+  return used > Math.max(limit - YOUNG_BYTES, limit / 4) * HEAP_SHARE;
 }
 
 export interface Backlog {

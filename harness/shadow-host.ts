@@ -125,7 +125,15 @@ function childHost(config: ResolvedConfig, configFile: string): ShadowHost {
 }
 
 /** It exits by itself when it is disconnected, unless a candidate blocks it. */
-async function dismiss(running: ChildProcess): Promise<void> {
+function dismiss(running: ChildProcess): Promise<void> {
+  const dismissal = dismissals.get(running) ?? dismissed(running);
+  dismissals.set(running, dismissal);
+  return dismissal;
+}
+
+const dismissals = new WeakMap<ChildProcess, Promise<void>>();
+
+async function dismissed(running: ChildProcess): Promise<void> {
   if (running.exitCode !== null || running.signalCode !== null) return;
   const exited = new Promise((resolve) => running.once("exit", resolve));
   if (running.connected) running.disconnect();

@@ -99,6 +99,9 @@ function responseOf(model: AiSdkLanguageModel, result: JsonValue): ModelResponse
     ...usageIn(result.usage),
     ...(typeof reason === "string" ? { finishReason: reason } : {}),
     ...(isJsonObject(response) && typeof response.id === "string" ? { id: response.id } : {}),
+    ...(isJsonObject(response) && typeof response.modelId === "string"
+      ? { metadata: { model: response.modelId } }
+      : {}),
   };
 }
 

@@ -117,6 +117,8 @@ function responseOf(url: string, text: string): ModelResponse {
     ...usageIn(body.usage),
     ...(typeof choice.finish_reason === "string" ? { finishReason: choice.finish_reason } : {}),
     ...(typeof body.id === "string" ? { id: body.id } : {}),
+    // The version that answered; what was asked for may be a family.
+    ...(typeof body.model === "string" ? { metadata: { model: body.model } } : {}),
   };
 }
 

@@ -36,6 +36,15 @@ export default defineConfig({
       stage: "shadow",
       timeoutMs: 50,
     },
+    endless: {
+      legacy: () =>
+        async function* endless() {
+          for (;;) yield await Promise.resolve("more");
+        },
+      candidate: add,
+      stage: "cutover",
+      shadow: { timeoutMs: 300 },
+    },
     legacyOnly: { legacy: () => legacyAdd },
     typedOnly: { candidate: add },
     ...Object.fromEntries(misbehavers),

@@ -45,7 +45,7 @@ const VALUES: [string, unknown][] = [
 ];
 
 describe("toJson", () => {
-  test("gives different values different texts, and none of them the text of null", () => {
+  test("A9: gives different values different texts, and none of them the text of null", () => {
     const texts = VALUES.map(([, value]) => canonicalText(toJson(value).value));
 
     expect(new Set(texts).size).toBe(VALUES.length);

@@ -99,6 +99,20 @@ test("A12: who changes a prototype is named, and runs beside it are judged as ev
   expect(rows).toEqual([{ verdict: "match" }]);
 });
 
+test("A15: a legacy stream without an end costs its reverse shadow the verdict", async () => {
+  const { side, outcome, trialId } = await app.harness.live.answer("endless", { n: 1 });
+  expect({ side, outcome }).toEqual({
+    side: "candidate",
+    outcome: { status: "returned", value: { sum: 2 } },
+  });
+  await app.harness.settle();
+  const db = await app.harness.database();
+  const [trial] = await db.query<Trial>("select verdict from twintrack.trials where id = $1", [
+    trialId,
+  ]);
+  expect(trial).toEqual({ verdict: "mismatch" });
+});
+
 test("A17: a candidate that fails three times of five is not run for a while, and counted", async () => {
   const inputs = Array.from({ length: 60 }, (_, n) => ({ n }));
   const counts = verdicts(await judged("sometimesThrows", inputs));

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { expectNoCandidateWrites, expectNothingLost, killUnderLoad, seedOfRun } from "./kill.ts";
 
 describe("a server that is killed under load", () => {
-  test("has a record of every answer it gave, judges each, and makes no effect twice", async () => {
+  test("E3, E4, F8: has a record of every answer it gave, judges each, and makes no effect twice", async () => {
     const seed = seedOfRun();
     const story = await killUnderLoad({ backend: "pglite", stage: "shadow", kills: 7, seed });
     expectNothingLost(story);
@@ -18,6 +18,6 @@ describe("a server that is killed under load", () => {
   }, 180_000);
 });
 
-test("a thousand candidates that try to write a second time write nothing", async () => {
+test("H1: a thousand candidates that try to write a second time write nothing", async () => {
   await expectNoCandidateWrites(1_000);
 }, 120_000);

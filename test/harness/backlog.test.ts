@@ -30,7 +30,7 @@ function withMaxOpen(config: ResolvedConfig): ResolvedConfig {
 }
 
 test.each(BACKENDS)(
-  "on %s the newest are shed when too many wait, and every one of them is counted",
+  "A16: on %s the newest are shed when too many wait, and every one of them is counted",
   async (backend) => {
     const { harness } = await overloaded(backend, withMaxOpen);
     const answer = async (count: number) => {

@@ -253,7 +253,7 @@ describe("a candidate that", () => {
   });
 });
 
-test("a candidate that returns 100 MB is judged, and its megabytes stay where they are", async () => {
+test("A7: a candidate that returns 100 MB is judged, and its megabytes stay where they are", async () => {
   const config = configFile(`import { flow } from "${CORE}";
     import { z } from "${import.meta.resolve("zod")}";
     const schemas = { version: "1", input: z.object({ n: z.number() }), output: z.unknown() };
@@ -266,15 +266,15 @@ test("a candidate that returns 100 MB is judged, and its megabytes stay where th
   const { url } = await serving({ config });
   expect(await invoke(url, "big", { n: 1 })).toMatchObject({ body: { output: "small" } });
   await vi.waitFor(async () => {
-    expect(await books(fresh.db)).toMatchObject({ open: 0, verdicts: { mismatch: 1 } });
+    expect(await books(fresh.db)).toMatchObject({ open: 0, verdicts: { incomparable: 1 } });
   }, SOON);
-  const [kept] = await fresh.db.query<{ bytes: number; difference: string; truncated: boolean }>(
-    `select length(r.payload) as bytes, d.difference, t.truncated from twintrack.trials t
+  const [kept] = await fresh.db.query<{ bytes: number; difference: string; reason: string }>(
+    `select length(r.payload) as bytes, d.difference, t.reason from twintrack.trials t
      join twintrack.runs r on r.trial_id = t.id and r.side = 'candidate'
      join twintrack.differences d on d.trial_id = t.id`,
   );
   expect(kept?.bytes).toBeLessThan(1_000);
-  expect(kept?.truncated).toBe(true);
+  expect(kept?.reason).toMatch(/^oversize: 1000000\d\d characters$/);
   expect(JSON.parse(String(kept?.difference))).toMatchObject({
     legacy: "small",
     candidate: expect.stringMatching(/1000000\d\d bytes, not kept/),

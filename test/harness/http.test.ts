@@ -66,7 +66,7 @@ describe("a flow that is invoked", () => {
     expect(late.headers.get("twintrack-trial")).toMatch(/\.\d+$/);
   });
 
-  test("runs once for fifty equal requests at a time, and for one that comes later", async () => {
+  test("G1: runs once for fifty equal requests at a time, and for one that comes later", async () => {
     const before = { effects: app.effects().length, ...app.harness.live.counts() };
     const key = { "idempotency-key": "order-1" };
     const answers = await Promise.all(
@@ -80,7 +80,7 @@ describe("a flow that is invoked", () => {
     expect(app.harness.live.counts().answered - before.answered).toBe(1);
   });
 
-  test("refuses another input under the same key, and runs nothing", async () => {
+  test("G2: refuses another input under the same key, and runs nothing", async () => {
     const key = { "idempotency-key": "order-2" };
     expect(await invoke(url, "pay", { n: 1 }, key)).toMatchObject({ status: 200 });
     const effects = app.effects().length;
@@ -154,7 +154,7 @@ describe("a caller who hangs up", () => {
     return signal;
   }
 
-  test("stops the flow that runs for nobody; the trial is booked as cancelled", async () => {
+  test("G8: stops the flow that runs for nobody; the trial is booked as cancelled", async () => {
     const signal = await hangUp();
     await vi.waitFor(() => expect(signal.aborted).toBe(true), { timeout: 5_000 });
     finish.resolve(1);
@@ -214,16 +214,19 @@ describe("a problem", () => {
       413,
       "VALUE_TOO_LARGE",
     ],
-  ])("with %s follows RFC 9457 and is no trial", async (_, path, body, headers, status, code) => {
-    const { answered } = app.harness.live.counts();
-    const response = await send(path, body, headers);
-    expect(response.status).toBe(status);
-    expect(response.headers.get("content-type")).toMatch(/^application\/problem\+json/);
-    const problem = (await response.json()) as Record<string, unknown>;
-    expect(problem).toMatchObject({ title: code, status, code, detail: expect.any(String) });
-    expect(problem.type).toBe(`urn:twintrack:error:${code}`);
-    expect(app.harness.live.counts().answered).toBe(answered);
-  });
+  ])(
+    "G5: with %s follows RFC 9457 and is no trial",
+    async (_, path, body, headers, status, code) => {
+      const { answered } = app.harness.live.counts();
+      const response = await send(path, body, headers);
+      expect(response.status).toBe(status);
+      expect(response.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+      const problem = (await response.json()) as Record<string, unknown>;
+      expect(problem).toMatchObject({ title: code, status, code, detail: expect.any(String) });
+      expect(problem.type).toBe(`urn:twintrack:error:${code}`);
+      expect(app.harness.live.counts().answered).toBe(answered);
+    },
+  );
 
   test("tells nothing of the server's files", async () => {
     const response = await send("/flows/fails/invoke", '{"input":{"n":1}}');

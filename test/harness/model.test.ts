@@ -166,7 +166,7 @@ describe("a model that fails", () => {
       { status: 200, body: '{"choices":[{"message":{"refusal":"no"}}]}' },
       /refused: no/,
     ],
-  ])("because it %s is MODEL_FAILED in its own words", async (_, said, message) => {
+  ])("H6: because it %s is MODEL_FAILED in its own words", async (_, said, message) => {
     const server = await serve(() => said);
     const { outcome } = await run(server.url);
     expect(outcome).toMatchObject({

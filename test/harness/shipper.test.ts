@@ -70,7 +70,7 @@ test("every frame becomes one trial, and a finished file is removed", async () =
   expect(await books(fresh.db)).toMatchObject({ answered: 250, open: 250, unexplained: 0 });
 });
 
-test("a process that dies between insert and removal ships again, and nothing counts twice", async () => {
+test("E6: a process that dies between insert and removal ships again, and nothing counts twice", async () => {
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
   append(spool, epoch, 1);
@@ -81,7 +81,7 @@ test("a process that dies between insert and removal ships again, and nothing co
   expect(await books(fresh.db)).toMatchObject({ answered: 2, open: 2 });
 });
 
-test("a frame that the database refuses is a counted gap, and its neighbours pass", async () => {
+test("C11: a frame that the database refuses is a counted gap, and its neighbours pass", async () => {
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
   append(spool, epoch, 1);

@@ -63,7 +63,7 @@ describe("a frame", () => {
     expect(frame(1).includes("input")).toBe(false);
   });
 
-  test("torn at any byte is not read, and the one before it is", () => {
+  test("E5: torn at any byte is not read, and the one before it is", () => {
     const whole = Buffer.concat([frame(1), frame(2)]);
     for (let length = frame(1).length; length < whole.length; length++) {
       const { frames, consumed } = decodeFrames(whole.subarray(0, length));
@@ -228,7 +228,7 @@ describe("the spool", () => {
     expect(spool.takeGaps()).toEqual([]);
   });
 
-  test("cuts off the half frame that a full disk wrote, so that the next one can be read", () => {
+  test("F1: cuts off the half frame that a full disk wrote, so that the next one can be read", () => {
     const filled = fill(Math.ceil((frame(1).length * 2.5) / 512));
     expect(filled.stderr).toBe("");
     const told = JSON.parse(filled.stdout) as { inMemory: number };
@@ -274,7 +274,7 @@ describe("the spool", () => {
     expect(seqsOf(Buffer.concat(spool.takeMemory())).sort()).toEqual([1, 2]);
   });
 
-  test("shares its folder with another process: each writes its own files, all of them whole", async () => {
+  test("E7: shares its folder with another process: each writes its own files, all of them whole", async () => {
     const script = fileURLToPath(new URL("../app/fill-spool.ts", import.meta.url));
     const other = spawn(process.execPath, [script, folder, "200"], { stdio: "ignore" });
     const ended = once(other, "exit");
@@ -291,7 +291,7 @@ describe("the spool", () => {
     expect(written(spool)).toHaveLength(400);
   });
 
-  test("loses nothing when its folder is removed while it writes", () => {
+  test("F3: loses nothing when its folder is removed while it writes", () => {
     const where = join(folder, "s");
     const spool = spoolIn(where);
     spool.append(frame(1), 1);

@@ -327,7 +327,7 @@ describe("the kill switch", () => {
     return row;
   };
 
-  test("ends shadow work within a second, and gives back what was under way", async () => {
+  test("E14: ends shadow work within a second, and gives back what was under way", async () => {
     for (let n = 0; n < 40; n++) await app.harness.live.answer("hangs", { n });
     await vi.waitFor(
       async () => {

@@ -75,6 +75,15 @@ test("a model of the Vercel AI SDK shares answers, and is asked, like any other"
     content: expect.stringMatching(/^capital \d+$/),
     usage: { inputTokens: 12, outputTokens: 3, totalTokens: 15 },
     finishReason: "stop",
+    metadata: { model: "scripted-1" },
+  });
+});
+
+test("H8: which version of a model answered is in the record of the run that asked", async () => {
+  const { run } = await judged("other", "Chile");
+  expect(run.modelCalls[0]).toMatchObject({
+    request: { model: "scripted-1" },
+    outcome: { value: { metadata: { model: "scripted-1" } } },
   });
 });
 
@@ -106,7 +115,7 @@ test("where models are recorded, a question of its own is refused and not paid",
   expect(run.outcome).toMatchObject({ error: { code: "MODEL_UNRECORDED" } });
 });
 
-test("the day's budget ends questions, and not answers from the record", async () => {
+test("H7: the day's budget ends questions, and not answers from the record", async () => {
   expect(await judged("poor", "France")).toMatchObject({ verdict: "mismatch", asked: 2 });
   const { verdict, run, asked } = await judged("poor", "Malta");
   expect({ verdict, asked }).toEqual({ verdict: "candidate_error", asked: 1 });

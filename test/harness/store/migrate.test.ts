@@ -52,7 +52,7 @@ const versions = readdirSync(new URL("../../../harness/store/migrations/", impor
   .map((file) => Number.parseInt(file, 10))
   .sort((a, b) => a - b);
 
-test("six processes that migrate at once all succeed, three times over", async () => {
+test("C12: six processes that migrate at once all succeed, three times over", async () => {
   for (let round = 0; round < 3; round++) {
     const url = await createDatabase(`migrate_${process.pid}_${round}`);
     const rivals = Array.from({ length: 6 }, () => openPostgres({ url, maxConnections: 1 }));

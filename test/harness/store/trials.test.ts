@@ -167,7 +167,7 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     expect(await books(db)).toMatchObject({ verdicts: { candidate_error: 1 }, open: 1 });
   });
 
-  test("of two judgements of one trial the first counts and the second leaves no trace", async () => {
+  test("E12: of two judgements of one trial the first counts and the second leaves no trace", async () => {
     const db = await emptied();
     const one = frame(randomUUID(), 1);
     await ingest(db, jobs, [one]);
