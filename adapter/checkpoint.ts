@@ -1,8 +1,12 @@
-/** Where LangGraph reads and writes checkpoints: a checkpointer's own methods, replaced in place. */
+/**
+ * Where LangGraph reads and writes its memory: the own methods of a checkpointer and of a store,
+ * replaced in place when a graph that has them comes by.
+ */
 import { currentContext } from "./context.ts";
 import type { CoreExports } from "./installed.ts";
 import { currentMemory, insideMemory } from "./memory.ts";
 import { owners, replace } from "./patch.ts";
+import { patchQueue, patchStore } from "./store-items.ts";
 import { type Config, type NewSaver, type Saver, Threads } from "./threads.ts";
 
 /** Ways into a graph that reach its checkpointer; each begins with the configuration. */
@@ -14,19 +18,26 @@ const GRAPH_ENTRIES = [
   "bulkUpdateState",
 ] as const;
 
-/** Patches one copy of LangGraph. A checkpointer is patched when a graph that has it comes by. */
-export function patchGraphs({ Pregel: graph, MemorySaver }: CoreExports): void {
+interface Graph {
+  checkpointer?: unknown;
+  store?: unknown;
+}
+
+/** Patches one copy of LangGraph. */
+export function patchGraphs({ Pregel: graph, MemorySaver, AsyncBatchedStore }: CoreExports): void {
   if (typeof graph !== "function" || typeof MemorySaver !== "function") return;
+  if (typeof AsyncBatchedStore === "function") patchQueue(AsyncBatchedStore.prototype);
   for (const entry of GRAPH_ENTRIES) {
-    replace<(this: { checkpointer?: unknown }, ...args: unknown[]) => unknown>(
+    replace<(this: Graph, ...args: unknown[]) => unknown>(
       graph.prototype,
       entry,
       (original) =>
         function patched(...args) {
           if (currentContext()?.kind === "run") {
-            const given = (args[0] as Config | undefined)?.configurable?.__pregel_checkpointer;
-            for (const saver of [this.checkpointer, given])
+            const given = (args[0] ?? {}) as Config;
+            for (const saver of [this.checkpointer, given.configurable?.__pregel_checkpointer])
               if (isSaver(saver)) patchSaver(saver, MemorySaver as NewSaver);
+            for (const store of [this.store, given.store]) patchStore(store);
           }
           return original.apply(this, args);
         },
@@ -50,10 +61,7 @@ function patchSaver(saver: Saver, MemorySaver: NewSaver): void {
           function patched(...args) {
             const memory = currentMemory();
             if (!memory) return original.apply(this, args);
-            const threads = memory.held(
-              this,
-              (ordinal) => new Threads(this, memory, { ordinal, MemorySaver }),
-            );
+            const threads = memory.held(this, () => new Threads(this, memory, MemorySaver));
             const live = () => insideMemory(() => original.apply(this, args));
             const act = threads[method] as (args: unknown[], live: () => unknown) => unknown;
             return act.call(threads, args, live);

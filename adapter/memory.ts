@@ -37,7 +37,9 @@ export interface Memory {
   /** The same, for one that the first run did not make. */
   unrecorded(read: Named): never;
   /** What this run holds under a name or for an object; no other run has it. */
-  held<T>(name: unknown, make: (ordinal: number) => T): T;
+  held<T>(name: unknown, make: () => T): T;
+  /** 0 for the first of its sort that this run used: two runs of one chain count alike. */
+  ordinal(sort: string): number;
 }
 
 /** A snapshot beyond it is not kept: it would travel with each run. In characters of JSON. */
@@ -49,6 +51,7 @@ export function memoryRecorder(
 ): { memory: Memory; reads(): MemoryRead[] } {
   const reads: MemoryRead[] = [];
   const holdings = new Map<unknown, unknown>();
+  const counts = new Map<string, number>();
   const isolated = tools.mode === "recorded";
   const refuse: Memory["refuse"] = ({ kind, key }, error) => {
     const lossy = error.code === "RECORDING_LOSSY" && { lossy: true };
@@ -63,9 +66,14 @@ export function memoryRecorder(
       before: read,
       refuse,
       unrecorded: (named) => refuse(named, unrecordedRead(named)),
-      held<T>(name: unknown, make: (ordinal: number) => T) {
-        if (!holdings.has(name)) holdings.set(name, make(holdings.size));
+      held<T>(name: unknown, make: () => T) {
+        if (!holdings.has(name)) holdings.set(name, make());
         return holdings.get(name) as T;
+      },
+      ordinal(sort) {
+        const ordinal = counts.get(sort) ?? 0;
+        counts.set(sort, ordinal + 1);
+        return ordinal;
       },
     },
     reads: () => [...reads],

@@ -16,6 +16,7 @@ export interface Config {
     checkpoint_id?: string;
     __pregel_checkpointer?: unknown;
   };
+  store?: unknown;
 }
 
 interface Tuple {
@@ -70,14 +71,10 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
   readonly #own = new Set<string>();
   readonly #deleted = new Set<string>();
 
-  constructor(
-    { serde }: Saver,
-    memory: Memory,
-    { ordinal, MemorySaver }: { ordinal: number; MemorySaver: NewSaver },
-  ) {
+  constructor({ serde }: Saver, memory: Memory, MemorySaver: NewSaver) {
     this.#memory = memory;
     this.#serde = serde;
-    this.#ordinal = ordinal;
+    this.#ordinal = memory.ordinal("saver");
     this.#overlay = memory.isolated ? new MemorySaver(typed(serde)) : undefined;
   }
 

@@ -1,7 +1,5 @@
 """Chains that remember: a chat with its history in a file, and a graph with a thread."""
 
-from __future__ import annotations
-
 import json
 import operator
 import os
@@ -16,10 +14,13 @@ from langchain_core.messages import (
     messages_from_dict,
     messages_to_dict,
 )
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.store.base.batch import AsyncBatchedBaseStore
+from langgraph.store.memory import InMemoryStore
 
 Said = dict[str, str]
 
@@ -111,6 +112,66 @@ class FileSaver(InMemorySaver):
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         return self.put(config, checkpoint, metadata, new_versions)
+
+
+def _whose(said: Said) -> Any:
+    return {"configurable": {"whose": said["session"]}}
+
+
+def _notes_of(config: RunnableConfig) -> tuple[str, str]:
+    return "notes", config["configurable"]["whose"]
+
+
+def notes(store: Any, *, sync: bool = False) -> Any:
+    """A graph that keeps notes about whoever speaks, and looks at them first."""
+    builder = StateGraph(_State)
+
+    async def look(state: _State, runtime: Runtime[None], config: RunnableConfig) -> _State:
+        items, text, mine = runtime.store, state["said"][0], _notes_of(config)
+        found = await items.asearch(mine, filter={"kind": "said"})
+        last = await items.aget(mine, "last")
+        before = str(last and last.value["text"])
+        await items.aput(mine, "last", {"kind": "last", "text": text, "score": 1.0})
+        await items.aput(mine, before, {"kind": "said", "text": text})
+        now = await items.aget(mine, "last")
+        return {"said": [f"{len(found)} found, {before} {last and last.value}, {now.value}"]}
+
+    def look_sync(state: _State, runtime: Runtime[None], config: RunnableConfig) -> _State:
+        items, text, mine = runtime.store, state["said"][0], _notes_of(config)
+        found = items.search(mine, filter={"kind": "said"})
+        last = items.get(mine, "last")
+        before = str(last and last.value["text"])
+        items.put(mine, "last", {"kind": "last", "text": text, "score": 1.0})
+        items.put(mine, before, {"kind": "said", "text": text})
+        now = items.get(mine, "last")
+        return {"said": [f"{len(found)} found, {before} {last and last.value}, {now.value}"]}
+
+    builder.add_node("look", look_sync if sync else look)
+    builder.add_edge(START, "look")
+    builder.add_edge("look", END)
+    graph = builder.compile(store=store)
+
+    async def speak(said: Said) -> Any:
+        return await graph.ainvoke({"said": [said["text"]]}, _whose(said))
+
+    def speak_sync(said: Said) -> Any:
+        return graph.invoke({"said": [said["text"]]}, _whose(said))
+
+    return speak_sync if sync else speak
+
+
+class SlowStore(AsyncBatchedBaseStore):
+    """A store whose asynchronous methods go through a task of its own, as those on databases do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = InMemoryStore()
+
+    def batch(self, ops: Any) -> Any:
+        return self.inner.batch(ops)
+
+    async def abatch(self, ops: Any) -> Any:
+        return await self.inner.abatch(ops)
 
 
 _FOLDER = Path(os.environ.get("TWINTRACK_MEMORY", "."))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import BaseMessage, messages_to_dict
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.memory import InMemoryStore
 
 import conversations
 from twintrack_bridge.chain import invoke
@@ -71,7 +72,34 @@ def _thread(saver: Any, sync: bool) -> Remembering:
     return Remembering(conversations.thread(saver, sync=sync), state)
 
 
-@pytest.fixture(params=[in_memory, in_files, saver, file_saver], ids=lambda make: make.__name__)
+def store(_folder: Path, sync: bool) -> Remembering:
+    it = InMemoryStore()
+
+    def state() -> Any:
+        return {str(namespace): repr(items) for namespace, items in it._data.items() if items}
+
+    return Remembering(conversations.notes(it, sync=sync), state)
+
+
+def everything(folder: Path, sync: bool) -> Remembering:
+    """A history that is opened twice, beside a thread and a store."""
+    history = in_files(folder, sync)
+    parts = [history, history, store(folder, sync), file_saver(folder, sync)]
+
+    async def all_of_them(said: Any) -> Any:
+        return [await part.chain(said) for part in parts]
+
+    def all_of_them_sync(said: Any) -> Any:
+        return [part.chain(said) for part in parts]
+
+    chain = all_of_them_sync if sync else all_of_them
+    return Remembering(chain, lambda: [part.state() for part in parts])
+
+
+@pytest.fixture(
+    params=[in_memory, in_files, saver, file_saver, store, everything],
+    ids=lambda make: make.__name__,
+)
 def remembering(request: pytest.FixtureRequest, tmp_path: Path, sync: bool) -> Remembering:
     return request.param(tmp_path, sync)
 
@@ -136,3 +164,26 @@ def test_many_runs_at_the_same_time_have_a_memory_each(remembering: Remembering)
 
     assert [one["outcome"] for one in asyncio.run(again())] == [first["outcome"]] * 8
     assert remembering.state() == before
+
+
+def test_a_store_with_a_task_of_its_own_is_seen_by_the_run_that_asks() -> None:
+    async def both() -> None:
+        store = conversations.SlowStore()
+        chain = conversations.notes(store)
+        for text in ("one", "two"):
+            first = await run(chain, text, {"mode": "live"})
+            assert first["outcome"]["status"] == "returned", first["outcome"]
+            before = repr(store.inner._data)
+            second = await run(chain, text, recorded(first["memory"]))
+            assert second["outcome"] == first["outcome"]
+            assert repr(store.inner._data) == before
+
+    asyncio.run(both())
+
+
+def test_two_histories_of_one_session_are_not_taken_for_one(tmp_path: Path) -> None:
+    parts = [in_files(tmp_path, True), in_files(tmp_path, True)]
+    it = Remembering(lambda said: [part.chain(said) for part in parts], list)
+    second = asyncio.run(run(it.chain, "one", recorded(live(it, "one")["memory"])))
+    assert second["outcome"]["error"]["code"] == "RECORDING_LOSSY"
+    assert [read["lossy"] for read in second["memory"]] == [True]

@@ -9,7 +9,15 @@ import { chain } from "../../adapter/capture.ts";
 import type { ChainRun, LegacyChain } from "../../adapter/chain.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { MemoryRead } from "../../core/memory.ts";
-import { chat, FileHistory, FileSaver, type Said, thread } from "../app/conversations.ts";
+import {
+  chat,
+  FileHistory,
+  FileSaver,
+  FileStore,
+  notes,
+  type Said,
+  thread,
+} from "../app/conversations.ts";
 
 const LIVE = { tools: { mode: "live" }, effects: {} } as const;
 
@@ -64,6 +72,23 @@ const KINDS: Record<string, () => Remembering> = {
     const legacy = chain(thread(new FileSaver(join(here, "threads.json"))));
     return { legacy, state: () => filesIn(here) };
   },
+  "a LangGraph store": () => {
+    const here = folder();
+    const legacy = chain(notes(new FileStore(join(here, "store.json"))));
+    return { legacy, state: () => filesIn(here) };
+  },
+  "a history that is opened twice, beside a thread and a store": () => {
+    const here = folder();
+    const talk = chat((session) => new FileHistory(here, session));
+    const saver = new FileSaver(join(here, "threads"));
+    const parts = [talk, talk, notes(new FileStore(join(here, "store"))), thread(saver)];
+    const legacy = chain(async (said: Said) => {
+      const replies: unknown[] = [];
+      for (const part of parts) replies.push(await part(said));
+      return replies;
+    });
+    return { legacy, state: () => filesIn(here) };
+  },
 };
 
 describe.each(Object.entries(KINDS))("H5: %s", (_name, start) => {
@@ -113,4 +138,13 @@ describe.each(Object.entries(KINDS))("H5: %s", (_name, start) => {
     expect(runs.map(({ outcome }) => outcome)).toEqual(runs.map(() => first.outcome));
     expect(state()).toEqual(before);
   });
+});
+
+test("H5: two histories of one session are not taken for one", async () => {
+  const parts = [folder(), folder()].map((here) => chat((id) => new FileHistory(here, id)));
+  const legacy = chain((said: Said) => Promise.all(parts.map((part) => part(said))));
+  const first = await legacy.invoke(say("s", "one"), LIVE);
+  const second = await legacy.invoke(say("s", "one"), recorded(stored(first)));
+  expect(second.outcome).toMatchObject({ error: { code: "RECORDING_LOSSY" } });
+  expect(second.memory).toMatchObject([{ served: "refused", lossy: true }]);
 });

@@ -12,7 +12,10 @@ import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runn
 import {
   Annotation,
   type BaseCheckpointSaver,
+  type BaseStore,
   END,
+  InMemoryStore,
+  type LangGraphRunnableConfig,
   MemorySaver,
   START,
   StateGraph,
@@ -81,6 +84,45 @@ export function thread(checkpointer: BaseCheckpointSaver) {
     for await (const { values } of graph.getStateHistory(config, { limit: 3 })) states.push(values);
     return [(await graph.getState(config)).values, ...states];
   };
+}
+
+/** A graph that keeps notes about whoever speaks, and looks at them first. */
+export function notes(store: BaseStore) {
+  const graph = new StateGraph(State)
+    .addNode("look", async ({ said }, { store: items, configurable }: LangGraphRunnableConfig) => {
+      const whose = ["notes", String(configurable?.whose)];
+      const found = (await items?.search(["notes"], { filter: { kind: "said" } })) ?? [];
+      // Taken out at once: LangGraph's store in memory changes the item that it gave.
+      const last = String((await items?.get(whose, "last"))?.value.text);
+      await items?.put(whose, "last", { kind: "last", text: said[0] });
+      await items?.put(whose, last, { kind: "said", text: said[0] });
+      const now = await items?.get(whose, "last");
+      return { said: [`${found.length} found, ${last}, ${now?.value.text}`] };
+    })
+    .addEdge(START, "look")
+    .addEdge("look", END)
+    .compile({ store });
+  return async ({ session, text }: Said) => {
+    const config = { configurable: { whose: session } };
+    return (await graph.invoke({ said: [text] }, config)).said;
+  };
+}
+
+/** A store of the user's own: everything in one file. */
+export class FileStore extends InMemoryStore {
+  readonly #file: string;
+
+  constructor(file: string) {
+    super();
+    this.#file = file;
+  }
+
+  override async batch(...args: Parameters<InMemoryStore["batch"]>) {
+    const results = await super.batch(...args);
+    const { data } = this as unknown as { data: Map<string, Map<string, unknown>> };
+    writeFileSync(this.#file, JSON.stringify([...data].map(([name, items]) => [name, [...items]])));
+    return results as never;
+  }
 }
 
 /** A checkpointer of the user's own: everything in one file, in the saver's private field. */

@@ -47,10 +47,10 @@ def _opener(memory: Memory, factory: Callable[..., Any]) -> Callable[..., Any]:
         read = _read({"args": list(args), "kwargs": kwargs}, factory)
         if not memory.isolated:
             history = factory(*args, **kwargs)
-            return memory.held(history, lambda _nth: _Observed(history, memory, read))
+            return memory.held(history, lambda: _Observed(history, memory, read))
         overlay = memory.held(
             read.name,
-            lambda _nth: _Overlay(memory, read, factory, lambda: factory(*args, **kwargs)),
+            lambda: _Overlay(memory, read, factory, lambda: factory(*args, **kwargs)),
         )
         if overlay.factory is not factory:
             raise memory.refuse(read, RecordingLossy(f"Two functions open {read.name} in one run"))

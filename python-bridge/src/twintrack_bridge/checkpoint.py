@@ -1,7 +1,6 @@
 """Where LangGraph reads and writes checkpoints: a checkpointer's own methods, replaced in place.
 
-The twin of `adapter/checkpoint.ts`. Python knows the subclasses of `BaseCheckpointSaver`: those
-that are there are patched at once, and each later one when it is defined.
+The twin of `adapter/checkpoint.ts`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from .memory import current_memory
+from .subclasses import patch_subclasses
 from .threads import Threads
 
 #: A clone that LangGraph makes of a checkpointer has the same threads.
@@ -23,18 +23,7 @@ _ORIGIN = "_twintrack_origin"
 def install() -> None:
     """Patch every checkpointer class, once per process."""
     base: Any = BaseCheckpointSaver
-    waiting: list[Any] = base.__subclasses__()
-    while waiting:
-        saver = waiting.pop()
-        _patch_class(saver)
-        waiting.extend(saver.__subclasses__())
-    init_subclass = base.__init_subclass__
-
-    def patch_later(cls: Any, **kwargs: Any) -> None:
-        init_subclass.__func__(cls, **kwargs)
-        _patch_class(cls)
-
-    base.__init_subclass__ = classmethod(patch_later)
+    patch_subclasses(base, Threads.METHODS, _patched)
     if hasattr(base, "with_allowlist"):
         base.with_allowlist = _marked(base.with_allowlist)
 
@@ -50,15 +39,6 @@ def _marked(with_allowlist: Callable[..., Any]) -> Callable[..., Any]:
     return marked
 
 
-def _patch_class(saver: Any) -> None:
-    for name in Threads.METHODS:
-        body = vars(saver).get(name)
-        if body is not None and not hasattr(body, "_twintrack_observed"):
-            patched: Any = _patched(name, body)
-            patched._twintrack_observed = True
-            setattr(saver, name, patched)
-
-
 def _patched(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(body)  # LangGraph reads which parameters a method takes.
     def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -66,7 +46,7 @@ def _patched(name: str, body: Callable[..., Any]) -> Callable[..., Any]:
         if memory is None:
             return body(self, *args, **kwargs)
         origin = getattr(self, _ORIGIN, self)
-        threads = memory.held(origin, lambda nth: Threads(self, memory, nth))
+        threads = memory.held(origin, lambda: Threads(self, memory))
         act = getattr(threads, name)
         return act(lambda: body(self, *args, **kwargs), *args, **kwargs)
 

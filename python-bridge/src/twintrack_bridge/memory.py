@@ -64,6 +64,7 @@ class Memory:
         self._inside_tool = inside_tool
         self._lock = threading.RLock()
         self._held: dict[Any, tuple[object, Any]] = {}
+        self._counts: dict[str, int] = {}
         self._last: dict[str, str] = {}
         self._length = 0
 
@@ -71,13 +72,19 @@ class Memory:
         """False for what a tool does inside of itself while it really runs."""
         return self.isolated or self._inside_tool() is None
 
-    def held(self, name: object, make: Callable[[int], Any]) -> Any:
+    def held(self, name: object, make: Callable[[], Any]) -> Any:
         """What this run holds under a name or for an object; no other run has it."""
         key = name if isinstance(name, str) else id(name)
         with self._lock:
             if key not in self._held:
-                self._held[key] = (name, make(len(self._held)))
+                self._held[key] = (name, make())
             return self._held[key][1]
+
+    def ordinal(self, sort: str) -> int:
+        """0 for the first of its sort that this run used: two runs of one chain count alike."""
+        with self._lock:
+            self._counts[sort] = self._counts.get(sort, -1) + 1
+            return self._counts[sort]
 
     def before(self, read: Read, live: Callable[[], Any]) -> Any:
         """The value before the run.

@@ -16,6 +16,10 @@ def install() -> None:
         from . import checkpoint
 
         checkpoint.install()
+    if _is_installed("langgraph.store.base"):
+        from . import store_items
+
+        store_items.install()
 
 
 def _is_installed(module: str) -> bool:

@@ -36,10 +36,10 @@ class Threads:
         "adelete_for_runs", "acopy_thread", "aprune",
     )  # fmt: skip
 
-    def __init__(self, saver: Any, memory: Memory, ordinal: int) -> None:
+    def __init__(self, saver: Any, memory: Memory) -> None:
         self._saver = saver
         self._memory = memory
-        self._ordinal = ordinal
+        self._ordinal = memory.ordinal("saver")
         self._overlay = InMemorySaver(serde=saver.serde) if memory.isolated else None
         #: Places that need not be read any more: they were, or this run wrote there.
         self._known: set[str] = set()
