@@ -30,6 +30,11 @@ const GRAPH: Package = { name: "@langchain/langgraph", entries: [".", "./pregel"
 /** Packages that may bring a copy of core with them. */
 const PARENTS = ["langchain", "@langchain/langgraph", "@langchain/classic", "@langchain/community"];
 
+const CLASSIC: readonly Package[] = ["@langchain/classic", "langchain"].map((name) => ({
+  name,
+  entries: ["./memory", "./chains"],
+}));
+
 export async function installedCopies(from: string): Promise<CoreExports[]> {
   return copiesOf(CORE, from);
 }
@@ -37,6 +42,11 @@ export async function installedCopies(from: string): Promise<CoreExports[]> {
 /** Of LangGraph, when it is installed. */
 export async function installedGraphs(from: string): Promise<CoreExports[]> {
   return copiesOf(GRAPH, from);
+}
+
+/** Of the packages with LangChain's older chains. */
+export async function installedClassics(from: string): Promise<CoreExports[]> {
+  return (await Promise.all(CLASSIC.map((each) => copiesOf(each, from)))).flat();
 }
 
 async function copiesOf({ name, entries }: Package, from: string): Promise<CoreExports[]> {

@@ -12,9 +12,15 @@
 import { TwintrackError } from "../core/error.ts";
 import { patchHistories } from "./chat-history.ts";
 import { patchGraphs } from "./checkpoint.ts";
+import { patchClassic } from "./classic-memory.ts";
 import { currentContext, runWithin } from "./context.ts";
 import { derive } from "./derive.ts";
-import { type CoreExports, installedCopies, installedGraphs } from "./installed.ts";
+import {
+  type CoreExports,
+  installedClassics,
+  installedCopies,
+  installedGraphs,
+} from "./installed.ts";
 import { patchModels } from "./model-interception.ts";
 import { replace } from "./patch.ts";
 import type { ToolObject } from "./shape.ts";
@@ -28,12 +34,15 @@ export function interceptTools(tool: object): void {
 
 /** Patches every copy of LangChain and LangGraph that code in the folder `from` may have loaded. */
 export async function interceptInstalled(from: string): Promise<void> {
-  for (const copy of await installedCopies(from)) {
+  const copies = await installedCopies(from);
+  for (const copy of copies) {
     patchTools(copy);
     patchModels(copy);
     patchHistories(copy);
   }
   for (const copy of await installedGraphs(from)) patchGraphs(copy);
+  const [core] = copies;
+  if (core) for (const copy of await installedClassics(from)) patchClassic(copy, core);
 }
 
 function patchTools({ StructuredTool, RunnableToolLike }: CoreExports): void {

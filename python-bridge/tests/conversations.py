@@ -114,6 +114,24 @@ class FileSaver(InMemorySaver):
         return self.put(config, checkpoint, metadata, new_versions)
 
 
+def classic(memory: Any, *, sync: bool = False) -> Any:
+    """As in LangChain's older chains: load, answer, save."""
+
+    async def speak(said: Said) -> Any:
+        loaded = await memory.aload_memory_variables({"input": said["session"]})
+        reply = f"{said['text']} after {loaded['history']!r}"
+        await memory.asave_context({"input": said["text"]}, {"output": said["text"].upper()})
+        return reply
+
+    def speak_sync(said: Said) -> Any:
+        loaded = memory.load_memory_variables({"input": said["session"]})
+        reply = f"{said['text']} after {loaded['history']!r}"
+        memory.save_context({"input": said["text"]}, {"output": said["text"].upper()})
+        return reply
+
+    return speak_sync if sync else speak
+
+
 def _whose(said: Said) -> Any:
     return {"configurable": {"whose": said["session"]}}
 
@@ -176,6 +194,14 @@ class SlowStore(AsyncBatchedBaseStore):
 
 _FOLDER = Path(os.environ.get("TWINTRACK_MEMORY", "."))
 
-#: For the dual run of `test/harness/memory.test.ts`.
-file_chat = chat(lambda session: FileHistory(_FOLDER, session))
+
+def _open(session: str) -> FileHistory:
+    return FileHistory(_FOLDER, session)
+
+
+async def file_chat(said: Said) -> Any:
+    """For the dual run of `test/harness/memory.test.ts`; a new chain for each call."""
+    return await chat(_open)(said)
+
+
 file_thread = thread(FileSaver(_FOLDER / "py-threads"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,14 @@ from langgraph.store.memory import InMemoryStore
 import conversations
 from twintrack_bridge.chain import invoke
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*RunnableWithMessageHistory.*")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # It is deprecated, and still in use.
+    from langchain_classic.memory import ConversationBufferMemory
+
+#: These memories are deprecated, and still in use.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::langchain_core._api.deprecation.LangChainDeprecationWarning"
+)
 
 
 class ListHistory(conversations.BaseChatMessageHistory):
@@ -81,6 +89,19 @@ def store(_folder: Path, sync: bool) -> Remembering:
     return Remembering(conversations.notes(it, sync=sync), state)
 
 
+def classic_text(_folder: Path, sync: bool) -> Remembering:
+    return _classic(ConversationBufferMemory(), sync)
+
+
+def classic_messages(_folder: Path, sync: bool) -> Remembering:
+    return _classic(ConversationBufferMemory(return_messages=True), sync)
+
+
+def _classic(memory: Any, sync: bool) -> Remembering:
+    chain = conversations.classic(memory, sync=sync)
+    return Remembering(chain, lambda: messages_to_dict(memory.chat_memory.messages))
+
+
 def everything(folder: Path, sync: bool) -> Remembering:
     """A history that is opened twice, beside a thread and a store."""
     history = in_files(folder, sync)
@@ -96,10 +117,19 @@ def everything(folder: Path, sync: bool) -> Remembering:
     return Remembering(chain, lambda: [part.state() for part in parts])
 
 
-@pytest.fixture(
-    params=[in_memory, in_files, saver, file_saver, store, everything],
-    ids=lambda make: make.__name__,
-)
+KINDS = [
+    in_memory,
+    in_files,
+    saver,
+    file_saver,
+    store,
+    classic_text,
+    classic_messages,
+    everything,
+]
+
+
+@pytest.fixture(params=KINDS, ids=lambda make: make.__name__)
 def remembering(request: pytest.FixtureRequest, tmp_path: Path, sync: bool) -> Remembering:
     return request.param(tmp_path, sync)
 
@@ -187,3 +217,25 @@ def test_two_histories_of_one_session_are_not_taken_for_one(tmp_path: Path) -> N
     second = asyncio.run(run(it.chain, "one", recorded(live(it, "one")["memory"])))
     assert second["outcome"]["error"]["code"] == "RECORDING_LOSSY"
     assert [read["lossy"] for read in second["memory"]] == [True]
+
+
+def test_classes_that_are_defined_later_are_seen_too(tmp_path: Path) -> None:
+    live(in_files(tmp_path, True), "installs")
+
+    class LateSaver(conversations.FileSaver):
+        def get_tuple(self, config: Any) -> Any:
+            return super().get_tuple(config)
+
+    class LateStore(InMemoryStore):
+        def batch(self, ops: Any) -> Any:
+            return super().batch(ops)
+
+    saver, store = LateSaver(tmp_path / "late"), LateStore()
+    parts = [conversations.thread(saver, sync=True), conversations.notes(store, sync=True)]
+    it = Remembering(lambda said: [part(said) for part in parts], list)
+    first = live(it, "one")
+    assert {read["kind"] for read in first["memory"]} == {"checkpoint", "checkpoints", "items"}
+    before = (tmp_path / "late").read_bytes(), repr(store._data)
+    second = asyncio.run(run(it.chain, "one", recorded(first["memory"])))
+    assert second["outcome"] == first["outcome"]
+    assert ((tmp_path / "late").read_bytes(), repr(store._data)) == before

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools
+from importlib import import_module
 from importlib.util import find_spec
+
+#: Where `BaseMemory` was and is.
+_CLASSIC = ("langchain_classic.base_memory", "langchain_core.memory")
 
 
 @functools.cache
@@ -20,6 +24,11 @@ def install() -> None:
         from . import store_items
 
         store_items.install()
+    for module in _CLASSIC:
+        if _is_installed(module):
+            from . import classic_memory
+
+            classic_memory.install(import_module(module).BaseMemory)
 
 
 def _is_installed(module: str) -> bool:

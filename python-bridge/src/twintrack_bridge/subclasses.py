@@ -26,10 +26,13 @@ def patch_subclasses(base: Any, names: Sequence[str], patch: Patch) -> None:
         cls = waiting.pop()
         patch_class(cls)
         waiting.extend(cls.__subclasses__())
-    init_subclass = base.__init_subclass__
+    own = vars(base).get("__init_subclass__")
 
     def patch_later(cls: Any, **kwargs: Any) -> None:
-        init_subclass.__func__(cls, **kwargs)
+        if own is None:
+            super(base, cls).__init_subclass__(**kwargs)
+        else:
+            own.__func__(cls, **kwargs)
         patch_class(cls)
 
     base.__init_subclass__ = classmethod(patch_later)
