@@ -11,6 +11,13 @@ export async function waitingLegacy({ n, waitMs }: Waits): Promise<{ sum: number
   return { sum: n + 1 };
 }
 
+/** Candidates that are slow, throw, or never end: the answer must not notice. */
+export function badFlow(name: string, does: () => unknown) {
+  return flow(name, { version: "1", input: Waits, output: z.unknown() })
+    .step("does", { run: does })
+    .returns(({ does: done }) => done);
+}
+
 /** The candidate does not wait: what it costs is not to be hidden behind a timer. */
 export const waitingFlow = flow("waits", {
   version: "1",

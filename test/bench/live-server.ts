@@ -15,7 +15,9 @@ import { openHarness } from "../../harness/twintrack.ts";
 import { waitingLegacy } from "./live-app.ts";
 import { threadCpuUs } from "./measure.ts";
 
-export type FromServer = { kind: "listening"; url: string } | { kind: "cpu"; mainThreadUs: number };
+export type FromServer =
+  | { kind: "listening"; url: string }
+  | { kind: "cpu"; mainThreadUs: number; rssBytes: number };
 
 interface Served {
   url: string;
@@ -32,11 +34,13 @@ function bodyOf(properties: Record<string, object>) {
 
 async function serveDirect(): Promise<Served> {
   const app = Fastify();
-  app.post<{ Body: { input: { n: number; waitMs: number } } }>(
-    "/flows/waits/invoke",
-    { schema: bodyOf({ n: number, waitMs: number }) },
-    async ({ body }) => ({ output: await waitingLegacy(body.input) }),
-  );
+  for (const flow of ["waits", "slow", "throwing", "hanging"]) {
+    app.post<{ Body: { input: { n: number; waitMs: number } } }>(
+      `/flows/${flow}/invoke`,
+      { schema: bodyOf({ n: number, waitMs: number }) },
+      async ({ body }) => ({ output: await waitingLegacy(body.input) }),
+    );
+  }
   app.post<{ Body: { input: RefundRequest } }>(
     "/flows/refunds/invoke",
     { schema: bodyOf({ orderId: text, email: text, message: text }) },
@@ -64,6 +68,8 @@ function send(message: FromServer): void {
 }
 
 const served = process.argv[2] === "shadow" ? await serveShadow() : await serveDirect();
-process.on("message", () => send({ kind: "cpu", mainThreadUs: threadCpuUs() }));
+process.on("message", () =>
+  send({ kind: "cpu", mainThreadUs: threadCpuUs(), rssBytes: process.memoryUsage.rss() }),
+);
 process.on("disconnect", () => void served.close().finally(() => process.exit(0)));
 send({ kind: "listening", url: served.url });

@@ -15,6 +15,7 @@ import { pipeline } from "./pipeline.ts";
 import { pythonBridge } from "./python-bridge.ts";
 import { sealing2Kb } from "./seal.ts";
 import { toolCall } from "./tool-call.ts";
+import { writer } from "./writer.ts";
 
 interface Benchmark {
   title: string;
@@ -22,7 +23,7 @@ interface Benchmark {
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
-  live: { title: "G9 live path with shadow on by the same route without", run: live },
+  live: { title: "G9, G10 live path with shadow on by the same route without", run: live },
   "tool-call": { title: "G1 contract call by tool.invoke", run: toolCall },
   "python-bridge": { title: "G4, G5 Python bridge by bare children", run: pythonBridge },
   mcp: { title: "G2, G3 a tool over MCP by the SDK's own server", run: mcpCall },
@@ -34,6 +35,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: "a frame sealed by a frame unsealed, a value masked by its JSON",
     run: sealing2Kb,
   },
+  writer: { title: "G12 trials written in batches by one at a time", run: writer },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
 };
 
