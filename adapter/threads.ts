@@ -14,6 +14,8 @@ export interface Config {
     thread_id?: unknown;
     checkpoint_ns?: string;
     checkpoint_id?: string;
+    /** Of a graph inside a graph: the checkpoints of those around it, by namespace. */
+    checkpoint_map?: Record<string, string>;
     __pregel_checkpointer?: unknown;
   };
   store?: unknown;
@@ -67,8 +69,9 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
   readonly #overlay: Saver | undefined;
   /** Places that need not be read any more: they were, or this run wrote there. */
   readonly #known = new Set<string>();
-  /** Ids of the checkpoints that this run wrote. */
+  /** Ids of the checkpoints that this run wrote, and of those that it read. */
   readonly #own = new Set<string>();
+  readonly #read = new Set<string>();
   readonly #deleted = new Set<string>();
 
   constructor({ serde }: Saver, memory: Memory, MemorySaver: NewSaver) {
@@ -84,12 +87,16 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
   ): Promise<Tuple | undefined> {
     const place = placeOf(config);
     const overlay = this.#overlay;
-    const isKnown = this.#deleted.has(String(place.thread_id)) || this.#known.has(textOf(place));
+    const isKnown =
+      this.#deleted.has(String(place.thread_id)) ||
+      this.#known.has(textOf(place)) ||
+      this.#isNew(config);
     if (isKnown && !overlay) return live();
     if (!isKnown) {
       const tuple = await this.#memory.before(this.#checkpoint(place, live));
       this.#know(place);
       if (tuple) this.#know(placeOf(tuple.config));
+      if (tuple) this.#read.add(tuple.checkpoint.id);
       if (!overlay) return tuple;
       if (tuple) await insideMemory(() => lay(tuple, overlay));
     }
@@ -130,6 +137,18 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
   #write<T>(work: (overlay: Saver) => T, live: () => T): T {
     const overlay = this.#overlay;
     return overlay ? insideMemory(() => work(overlay)) : live();
+  }
+
+  /**
+   * A graph inside a graph is named after its task, and that after the checkpoint around it: below a
+   * checkpoint that this run did not read, but made, nothing can have been before.
+   */
+  #isNew({ configurable = {} }: Config): boolean {
+    const { checkpoint_ns: namespace = "", checkpoint_map: around = {} } = configurable;
+    const names = namespace.split("|");
+    if (!names.pop()?.includes(":")) return false;
+    const parent = around[names.join("|")];
+    return parent !== undefined && !this.#read.has(parent);
   }
 
   #know(place: Place): void {

@@ -21,6 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.store.base.batch import AsyncBatchedBaseStore
 from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command, interrupt
 
 Said = dict[str, str]
 
@@ -112,6 +113,41 @@ class FileSaver(InMemorySaver):
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         return self.put(config, checkpoint, metadata, new_versions)
+
+
+def approval(saver: Any, *, sync: bool = False) -> Any:
+    """A graph with another one in it, that stops to be told how to go on."""
+    inner = StateGraph(_State)
+    inner.add_node("deep", lambda state: {"said": [f"deep at {len(state['said'])}"]})
+    inner.add_edge(START, "deep")
+    inner.add_edge("deep", END)
+
+    def ask(state: _State) -> _State:
+        return {"said": [f"{interrupt('go on?')} at {len(state['said'])}"]}
+
+    builder = StateGraph(_State)
+    builder.add_node("inner", inner.compile())
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "inner")
+    builder.add_edge("inner", "ask")
+    builder.add_edge("ask", END)
+    graph = builder.compile(checkpointer=saver)
+
+    def given(said: Said, state: Any) -> Any:
+        return Command(resume=said["text"]) if state.next else {"said": [said["text"]]}
+
+    def config(said: Said) -> Any:
+        return {"configurable": {"thread_id": said["session"]}}
+
+    async def speak(said: Said) -> Any:
+        state = await graph.aget_state(config(said))
+        return (await graph.ainvoke(given(said, state), config(said)))["said"]
+
+    def speak_sync(said: Said) -> Any:
+        state = graph.get_state(config(said))
+        return graph.invoke(given(said, state), config(said))["said"]
+
+    return speak_sync if sync else speak
 
 
 def classic(memory: Any, *, sync: bool = False) -> Any:

@@ -72,12 +72,18 @@ def file_saver(folder: Path, sync: bool) -> Remembering:
     return _thread(conversations.FileSaver(folder / "threads"), sync)
 
 
-def _thread(saver: Any, sync: bool) -> Remembering:
+def inner_graphs(folder: Path, sync: bool) -> Remembering:
+    """Interrupted, and resumed."""
+    saver = conversations.FileSaver(folder / "threads")
+    return _thread(saver, sync, conversations.approval)
+
+
+def _thread(saver: Any, sync: bool, make: Any = conversations.thread) -> Remembering:
     def state() -> Any:
         stored = {thread: repr(spaces) for thread, spaces in saver.storage.items() if spaces}
         return stored, repr(dict(saver.writes)), repr(dict(saver.blobs))
 
-    return Remembering(conversations.thread(saver, sync=sync), state)
+    return Remembering(make(saver, sync=sync), state)
 
 
 def store(_folder: Path, sync: bool) -> Remembering:
@@ -122,6 +128,7 @@ KINDS = [
     in_files,
     saver,
     file_saver,
+    inner_graphs,
     store,
     classic_text,
     classic_messages,

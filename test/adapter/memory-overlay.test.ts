@@ -10,6 +10,7 @@ import type { ChainRun, LegacyChain } from "../../adapter/chain.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { MemoryRead } from "../../core/memory.ts";
 import {
+  approval,
   chat,
   FileHistory,
   FileSaver,
@@ -70,6 +71,11 @@ const KINDS: Record<string, () => Remembering> = {
   "a LangGraph checkpointer in a file": () => {
     const here = folder();
     const legacy = chain(thread(new FileSaver(join(here, "threads.json"))));
+    return { legacy, state: () => filesIn(here) };
+  },
+  "a LangGraph checkpointer of graphs in graphs, interrupted and resumed": () => {
+    const here = folder();
+    const legacy = chain(approval(new FileSaver(join(here, "threads.json"))));
     return { legacy, state: () => filesIn(here) };
   },
   "a LangGraph store": () => {

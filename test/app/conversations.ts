@@ -13,8 +13,10 @@ import {
   Annotation,
   type BaseCheckpointSaver,
   type BaseStore,
+  Command,
   END,
   InMemoryStore,
+  interrupt,
   type LangGraphRunnableConfig,
   MemorySaver,
   START,
@@ -83,6 +85,28 @@ export function thread(checkpointer: BaseCheckpointSaver) {
     const states: unknown[] = [];
     for await (const { values } of graph.getStateHistory(config, { limit: 3 })) states.push(values);
     return [(await graph.getState(config)).values, ...states];
+  };
+}
+
+/** A graph with another one in it, that stops to be told how to go on. */
+export function approval(checkpointer: BaseCheckpointSaver) {
+  const inner = new StateGraph(State)
+    .addNode("deep", ({ said }) => ({ said: [`deep at ${said.length}`] }))
+    .addEdge(START, "deep")
+    .addEdge("deep", END)
+    .compile();
+  const graph = new StateGraph(State)
+    .addNode("inner", inner)
+    .addNode("ask", ({ said }) => ({ said: [`${interrupt("go on?")} at ${said.length}`] }))
+    .addEdge(START, "inner")
+    .addEdge("inner", "ask")
+    .addEdge("ask", END)
+    .compile({ checkpointer });
+  return async ({ session, text }: Said) => {
+    const config = { configurable: { thread_id: session } };
+    const isWaiting = (await graph.getState(config)).next.length > 0;
+    const given = isWaiting ? new Command({ resume: text }) : { said: [text] };
+    return (await graph.invoke(given as never, config)).said;
   };
 }
 

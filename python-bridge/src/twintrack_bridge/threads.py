@@ -43,13 +43,14 @@ class Threads:
         self._overlay = InMemorySaver(serde=saver.serde) if memory.isolated else None
         #: Places that need not be read any more: they were, or this run wrote there.
         self._known: set[str] = set()
-        #: Ids of the checkpoints that this run wrote.
+        #: Ids of the checkpoints that this run wrote, and of those that it read.
         self._own: set[str] = set()
+        self._read: set[str] = set()
         self._deleted: set[str] = set()
 
     def get_tuple(self, live: Live, config: Any) -> Any:
         place = place_of(config)
-        if self._is_known(place):
+        if self._is_known(place) or self._is_new(config):
             if self._overlay is None:
                 return _reached(live)
         else:
@@ -61,7 +62,7 @@ class Threads:
 
     async def aget_tuple(self, live: Live, config: Any) -> Any:
         place = place_of(config)
-        if self._is_known(place):
+        if self._is_known(place) or self._is_new(config):
             if self._overlay is None:
                 return await _areached(live)
         else:
@@ -158,6 +159,17 @@ class Threads:
     def _is_known(self, place: Place) -> bool:
         return str(place["thread_id"]) in self._deleted or canonical_text(place) in self._known
 
+    def _is_new(self, config: Any) -> bool:
+        """Whether nothing can have been there before this run.
+
+        A graph inside a graph is named after its task, and that after the checkpoint around it:
+        this holds below each checkpoint that this run did not read, but made.
+        """
+        configurable = config.get("configurable", {})
+        around, _, name = configurable.get("checkpoint_ns", "").rpartition("|")
+        parent = configurable.get("checkpoint_map", {}).get(around)
+        return ":" in name and parent is not None and parent not in self._read
+
     def _know(self, place: Place) -> None:
         newest = {name: value for name, value in place.items() if name != "checkpoint_id"}
         self._known.update((canonical_text(place), canonical_text(newest)))
@@ -167,6 +179,7 @@ class Threads:
         if found is None:
             return
         self._know(place_of(found.config))
+        self._read.add(found.checkpoint["id"])
         if self._overlay is not None:
             with inside():
                 lay(found, self._overlay)
