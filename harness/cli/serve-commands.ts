@@ -1,11 +1,13 @@
 /** Commands that keep running, and the schema. */
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
 import { noteConfig } from "../audit/config-change.ts";
-import { loadConfig } from "../config.ts";
+import { loadConfig, type ResolvedConfig } from "../config.ts";
 import { serve } from "../http/server.ts";
+import { privacyOf, runPlace } from "../privacy/privacy.ts";
 import { secretOf } from "../secret.ts";
 import { migrationStatus } from "../store/migrate.ts";
 import { connectDatabase, openDatabase } from "../store/open.ts";
+import { newestPayload } from "../store/trials.ts";
 import { type Harness, openHarness } from "../twintrack.ts";
 import { type Cli, currentUser } from "./main.ts";
 import { MAX_PORT, wholeNumber } from "./option.ts";
@@ -78,6 +80,7 @@ async function startWorker(cli: Cli) {
       { hint: "Set TWINTRACK_DATABASE_URL to a Postgres that several processes share." },
     );
   }
+  await requireKey(config);
   const harness = openHarness(config);
   const warnings = await refuseToShare(harness);
   onStop("giving back what is under way", async () => {
@@ -89,6 +92,24 @@ async function startWorker(cli: Cli) {
   const data = { pid: process.pid, flows };
   const reply: Reply = { command: "work", exitCode: EXIT.ok, data, warnings, keepsRunning: true };
   return { reply, text };
+}
+
+/**
+ * A worker that cannot open what others sealed would judge every trial incomparable, and keep it from
+ * those who can.
+ *
+ * @throws {TwintrackError} `KEY_UNKNOWN`, or what keeps it from the database.
+ */
+async function requireKey(config: ResolvedConfig): Promise<void> {
+  const db = await openDatabase(config);
+  try {
+    for (const flow of Object.keys(config.flows)) {
+      const sealed = await newestPayload(db, flow);
+      if (sealed) privacyOf(config).vault.open(sealed.payload, runPlace(sealed.id, sealed.side));
+    }
+  } finally {
+    await db.close();
+  }
 }
 
 /** Ends on the first signal, in order; a second one does not wait. */

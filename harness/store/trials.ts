@@ -130,6 +130,20 @@ export async function openTrials(db: Database, ids: readonly string[]): Promise<
   }));
 }
 
+/** Of the flow's trial that was answered last; undefined while there is none. */
+export async function newestPayload(
+  db: Database,
+  flow: string,
+): Promise<{ id: string; side: Side; payload: Uint8Array } | undefined> {
+  const [row] = await db.query<{ id: string; side: Side; payload: Uint8Array }>(
+    `select t.id, t.authoritative as side, r.payload from twintrack.trials t
+       join twintrack.runs r on r.trial_id = t.id and r.side = t.authoritative
+     where t.flow = $1 order by t.received_at desc limit 1`,
+    [flow],
+  );
+  return row;
+}
+
 /** Closes trials over which too many workers died: they never stay open for ever. Returns how many. */
 export async function closeLost(db: Database, jobs: TrialJobs): Promise<number> {
   const lost = await jobs.takeLost(MOST_LOST);

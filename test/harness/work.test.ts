@@ -1,4 +1,5 @@
 /** Several `twintrack work` processes on one Postgres. */
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { JsonValue } from "../../core/json.ts";
 import { loadConfig } from "../../harness/config.ts";
@@ -8,9 +9,13 @@ import { document, type Serving, startWork } from "../app/command.ts";
 import { CONFIG_FILE } from "../app/start.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
 
+/** Processes on several machines have one key; each folder would else make its own. */
+const KEY = randomBytes(32).toString("base64");
+
 let fresh: TestDatabase;
 let answering: Harness;
 beforeAll(async () => {
+  vi.stubEnv("TWINTRACK_KEY", KEY);
   fresh = await freshDatabase("postgres");
   const config = await loadConfig(CONFIG_FILE);
   answering = openHarness(
@@ -21,16 +26,22 @@ beforeAll(async () => {
 });
 beforeEach(() => fresh.db.query("truncate twintrack.trials, twintrack.runs cascade"));
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await answering.close();
   await fresh.drop();
 });
 
 const WAIT = { timeout: 60_000, interval: 50 };
 
+/** Each on a machine of its own, as far as files go. */
+const environment = () => ({
+  TWINTRACK_DATABASE_URL: fresh.url ?? "",
+  TWINTRACK_DATA_DIR: `${fresh.dataDir}/w`,
+  TWINTRACK_KEY: KEY,
+});
+
 function work(): Promise<Serving> {
-  // Each on a machine of its own, as far as files go.
-  const env = { TWINTRACK_DATABASE_URL: fresh.url ?? "", TWINTRACK_DATA_DIR: `${fresh.dataDir}/w` };
-  return startWork(env);
+  return startWork(environment());
 }
 
 async function answered(flow: string, inputs: readonly JsonValue[]): Promise<void> {
@@ -80,6 +91,19 @@ test("the trials of a worker that is killed are judged by another within 30 seco
   await endedWith(heir);
   // `{ n: 1 }` is the one that the candidate gets right.
   expect((await books(fresh.db)).verdicts).toEqual({ match: 1, mismatch: 29 });
+});
+
+test("a worker that has not the key refuses to start: it would only spoil what others can judge", async () => {
+  await answered("add", inputs(1));
+  const { code, error } = await document(["work", "--config", CONFIG_FILE], {
+    env: { ...environment(), TWINTRACK_KEY: randomBytes(32).toString("base64") },
+  });
+  expect(error).toMatchObject({
+    code: "KEY_UNKNOWN",
+    hint: expect.stringContaining("TWINTRACK_KEY"),
+  });
+  expect(code).toBe(5);
+  expect(await openCount()).toBe(1);
 });
 
 test("on the embedded database `work` says why it cannot, and what to set", async () => {
