@@ -16,6 +16,7 @@ from langchain_core.messages import (
 )
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -212,6 +213,32 @@ def notes(store: Any, *, sync: bool = False) -> Any:
         return graph.invoke({"said": [said["text"]]}, _whose(said))
 
     return speak_sync if sync else speak
+
+
+def noting(store: Any) -> Any:
+    """A graph whose tool takes a note, which is read before and after."""
+    builder = StateGraph(_State)
+
+    def look(state: _State, runtime: Runtime[None]) -> _State:
+        @tool
+        def note(text: str) -> str:
+            """Take a note."""
+            runtime.store.put(("notes",), "last", {"text": text})
+            return "noted"
+
+        def read() -> str:
+            last = runtime.store.get(("notes",), "last")
+            return str(last and last.value["text"])
+
+        before = read()
+        note.invoke({"text": state["said"][0]})
+        return {"said": [f"{before}, then {read()}"]}
+
+    builder.add_node("look", look)
+    builder.add_edge(START, "look")
+    builder.add_edge("look", END)
+    graph = builder.compile(store=store)
+    return lambda said: graph.invoke({"said": [said["text"]]})["said"]
 
 
 class SlowStore(AsyncBatchedBaseStore):

@@ -246,3 +246,28 @@ def test_classes_that_are_defined_later_are_seen_too(tmp_path: Path) -> None:
     second = asyncio.run(run(it.chain, "one", recorded(first["memory"])))
     assert second["outcome"] == first["outcome"]
     assert ((tmp_path / "late").read_bytes(), repr(store._data)) == before
+
+
+def test_what_a_tool_does_to_a_memory_is_a_part_of_the_tools_record() -> None:
+    store = InMemoryStore()
+    it = Remembering(conversations.noting(store), list)
+    for text, reply in (("one", "None, then one"), ("two", "one, then two")):
+        first = live(it, text)
+        assert first["outcome"]["value"] == [text, reply]
+        before = repr(store._data)
+        tools = {**recorded(first["memory"]), "recording": first["calls"]}
+        second = asyncio.run(run(it.chain, text, tools))
+        assert [call["served"] for call in second["calls"]] == ["recorded"]
+        assert second["outcome"] == first["outcome"]
+        assert repr(store._data) == before
+
+
+def test_a_memory_that_is_too_large_to_be_kept_is_refused_and_not_cut(tmp_path: Path) -> None:
+    it = in_files(tmp_path, True)
+    live(it, "x" * 1_100_000)
+    first = live(it, "one")
+    assert [(read["kind"], read["lossy"], "value" in read) for read in first["memory"]] == [
+        ("messages", True, False)
+    ]
+    second = asyncio.run(run(it.chain, "one", recorded(first["memory"])))
+    assert second["outcome"]["error"]["code"] == "RECORDING_LOSSY"

@@ -16,6 +16,7 @@ import {
   FileSaver,
   FileStore,
   notes,
+  noting,
   type Said,
   thread,
 } from "../app/conversations.ts";
@@ -153,4 +154,34 @@ test("H5: two histories of one session are not taken for one", async () => {
   const second = await legacy.invoke(say("s", "one"), recorded(stored(first)));
   expect(second.outcome).toMatchObject({ error: { code: "RECORDING_LOSSY" } });
   expect(second.memory).toMatchObject([{ served: "refused", lossy: true }]);
+});
+
+test("H5: what a tool does to a memory is a part of the tool's record", async () => {
+  const file = join(folder(), "store");
+  const legacy = chain(noting(new FileStore(file)));
+  for (const [text, reply] of [
+    ["one", "undefined, then one"],
+    ["two", "one, then two"],
+  ] as const) {
+    const first = await legacy.invoke(say("s", text), LIVE);
+    expect(first.outcome).toMatchObject({ value: [text, reply] });
+    const before = readFileSync(file, "utf8");
+    const options = recorded(stored(first));
+    const tools = { ...options.tools, recording: first.calls };
+    const second = await legacy.invoke(say("s", text), { ...options, tools });
+    expect(second.calls).toMatchObject([{ tool: "note", served: "recorded" }]);
+    expect(second.outcome).toEqual(first.outcome);
+    expect(readFileSync(file, "utf8")).toBe(before);
+  }
+});
+
+test("H5: a memory that is too large to be kept is refused, and not cut", async () => {
+  const legacy = chain(chat((session) => new FileHistory(here, session)));
+  const here = folder();
+  await legacy.invoke(say("s", "x".repeat(1_100_000)), LIVE);
+  const first = await legacy.invoke(say("s", "one"), LIVE);
+  expect(first.memory).toMatchObject([{ kind: "messages", lossy: true, served: "live" }]);
+  expect(first.memory?.[0]).not.toHaveProperty("value");
+  const second = await legacy.invoke(say("s", "one"), recorded(stored(first)));
+  expect(second.outcome).toMatchObject({ error: { code: "RECORDING_LOSSY" } });
 });

@@ -9,6 +9,7 @@ import {
   mapStoredMessagesToChatMessages,
 } from "@langchain/core/messages";
 import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runnables";
+import { tool } from "@langchain/core/tools";
 import {
   Annotation,
   type BaseCheckpointSaver,
@@ -22,6 +23,7 @@ import {
   START,
   StateGraph,
 } from "@langchain/langgraph";
+import { z } from "zod";
 
 export interface Said {
   session: string;
@@ -130,6 +132,27 @@ export function notes(store: BaseStore) {
     const config = { configurable: { whose: session } };
     return (await graph.invoke({ said: [text] }, config)).said;
   };
+}
+
+/** A graph whose tool takes a note, which is read before and after. */
+export function noting(store: BaseStore) {
+  const whose = ["notes", "s"];
+  const graph = new StateGraph(State)
+    .addNode("look", async ({ said }, { store: items }: LangGraphRunnableConfig) => {
+      const note = tool(async ({ text }) => items?.put(whose, "last", { text }), {
+        name: "note",
+        description: "Takes a note.",
+        schema: z.object({ text: z.string() }),
+      });
+      const read = async () => String((await items?.get(whose, "last"))?.value.text);
+      const before = await read();
+      await note.invoke({ text: String(said[0]) });
+      return { said: [`${before}, then ${await read()}`] };
+    })
+    .addEdge(START, "look")
+    .addEdge("look", END)
+    .compile({ store });
+  return async ({ text }: Said) => (await graph.invoke({ said: [text] })).said;
 }
 
 /** A store of the user's own: everything in one file. */
