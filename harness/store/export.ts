@@ -1,7 +1,8 @@
 /** A flow's trials as they are handed out: one line of JSON each, masked or, for whoever may, raw. */
 
 import { isTwintrackError } from "../../core/error.ts";
-import type { JsonObject, JsonValue } from "../../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import type { MemoryRead } from "../../core/memory.ts";
 import { type Privacy, runPlace, tracePlace } from "../privacy/privacy.ts";
 import type { Database } from "./database.ts";
 import type { RunSide } from "./stored-trials.ts";
@@ -72,9 +73,21 @@ function lineOf(row: Row, privacy: Privacy, raw: boolean): JsonObject {
 function openedAs(bytes: Uint8Array, place: string, privacy: Privacy, raw: boolean): JsonValue {
   try {
     const value = JSON.parse(privacy.vault.open(bytes, place).toString("utf8")) as JsonValue;
-    return raw ? value : privacy.mask.json(value);
+    return raw ? value : privacy.mask.json(withoutOpaque(value));
   } catch (error) {
     if (isTwintrackError(error)) return `⟨${error.code.toLowerCase()}⟩`;
     throw error;
   }
+}
+
+/** A checkpoint is in its checkpointer's own form, into which no mask can look. */
+function withoutOpaque(run: JsonValue): JsonValue {
+  if (!isJsonObject(run) || !Array.isArray(run.memory)) return run;
+  const reads = run.memory as unknown as MemoryRead[];
+  const memory = reads.map((read) =>
+    read.kind === "checkpoint" || read.kind === "checkpoints"
+      ? { ...read, value: "⟨opaque⟩" }
+      : read,
+  );
+  return { ...run, memory: memory as unknown as JsonValue };
 }

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { privacyOf } from "../../harness/privacy/privacy.ts";
+import { exportPage } from "../../harness/store/export.ts";
 import { type App, startApp } from "../app/start.ts";
 
 const CONFIG = fileURLToPath(new URL("../app/memory.config.ts", import.meta.url));
@@ -83,3 +85,25 @@ test.each(["chatAfterLive", "threadAfterLive", "chatInPythonAfterLive"])(
     expect(untouched).toBe(true);
   },
 );
+
+test("a checkpoint is handed out raw or not at all: no mask can look into it", async () => {
+  const flow = "thread";
+  const session = "s-exported";
+  for (const text of ["ann@mail.example", "well?"]) await answer(flow, session, text);
+  await judged([]);
+  const db = await app.harness.database();
+  const handedOut = async (raw: boolean) => {
+    const lines = await exportPage(db, privacyOf(app.config), { flow, afterId: "", raw });
+    return lines.map((line) => withBytesRead(JSON.stringify(line))).join("\n");
+  };
+  expect(await handedOut(true)).toContain("ann@mail.example");
+  const masked = await handedOut(false);
+  expect(masked).not.toContain("ann@mail.example");
+  expect(masked).toContain("⟨opaque⟩");
+});
+
+/** The text, and what it holds in base64. */
+function withBytesRead(text: string): string {
+  const hidden = text.match(/[A-Za-z0-9+/]{24,}/g) ?? [];
+  return [text, ...hidden.map((one) => Buffer.from(one, "base64").toString("utf8"))].join(" ");
+}
