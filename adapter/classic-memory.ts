@@ -22,7 +22,7 @@ type Variables = Record<string, unknown>;
 /** Patches LangChain's own memories, and a user's own when a chain that has one comes by. */
 export function patchClassic(classic: CoreExports, core: CoreExports): void {
   for (const exported of Object.values(classic)) {
-    const { prototype } = exported as { prototype?: unknown };
+    const prototype = (exported as { prototype?: unknown } | null | undefined)?.prototype;
     if (isMemory(prototype)) patchMemory(prototype, core);
   }
   const { BaseChain } = classic;

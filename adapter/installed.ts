@@ -10,6 +10,8 @@ export type CoreExports = Readonly<Record<string, unknown>>;
 interface Package {
   name: string;
   entries: readonly string[];
+  /** What does not load, for lack of a package of its own, cannot be in use either. */
+  mayFail?: true;
 }
 
 const CORE: Package = {
@@ -25,7 +27,11 @@ const CORE: Package = {
   ],
 };
 
-const GRAPH: Package = { name: "@langchain/langgraph", entries: [".", "./pregel"] };
+const GRAPH: Package = {
+  name: "@langchain/langgraph",
+  entries: [".", "./pregel"],
+  mayFail: true,
+};
 
 /** Packages that may bring a copy of core with them. */
 const PARENTS = ["langchain", "@langchain/langgraph", "@langchain/classic", "@langchain/community"];
@@ -33,6 +39,7 @@ const PARENTS = ["langchain", "@langchain/langgraph", "@langchain/classic", "@la
 const CLASSIC: readonly Package[] = ["@langchain/classic", "langchain"].map((name) => ({
   name,
   entries: ["./memory", "./chains"],
+  mayFail: true,
 }));
 
 export async function installedCopies(from: string): Promise<CoreExports[]> {
@@ -49,8 +56,8 @@ export async function installedClassics(from: string): Promise<CoreExports[]> {
   return (await Promise.all(CLASSIC.map((each) => copiesOf(each, from)))).flat();
 }
 
-async function copiesOf({ name, entries }: Package, from: string): Promise<CoreExports[]> {
-  const copies = manifestsIn(from, name).map((manifest) => buildsOf(manifest, entries));
+async function copiesOf(wanted: Package, from: string): Promise<CoreExports[]> {
+  const copies = manifestsIn(from, wanted.name).map((manifest) => buildsOf(manifest, wanted));
   return (await Promise.all(copies)).flat();
 }
 
@@ -69,13 +76,18 @@ function manifestsIn(from: string, name: string): string[] {
 }
 
 /** CommonJS and ESM builds are two copies; the first counts only where it is in use. */
-async function buildsOf(manifest: string, entries: readonly string[]): Promise<CoreExports[]> {
+async function buildsOf(manifest: string, { entries, mayFail }: Package): Promise<CoreExports[]> {
   const folder = realpathSync(dirname(fileURLToPath(manifest)));
   const { imported, required } = filesIn(folder, entries);
-  const esm = await Promise.all(imported.map(load));
+  const loading = imported.map(load);
+  const esm = await Promise.all(
+    mayFail ? loading.map((entry) => entry.catch(() => ({}))) : loading,
+  );
   const require = createRequire(manifest);
   const inUse = Object.keys(require.cache).some((file) => file.startsWith(folder + sep));
-  return [merged(esm), ...(inUse ? [merged(required.map((file) => require(file)))] : [])];
+  if (!inUse) return [merged(esm)];
+  const used = mayFail ? required.filter((file) => file in require.cache) : required;
+  return [merged(esm), merged(used.map((file) => require(file)))];
 }
 
 function merged(modules: readonly object[]): CoreExports {

@@ -1,7 +1,14 @@
 /** A second run of a chain with memory: it sees the memory of the first, and leaves it as it is. */
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { InMemoryChatMessageHistory } from "@langchain/core/chat_history";
 import { MemorySaver } from "@langchain/langgraph";
 import { describe, expect, test } from "vitest";
@@ -184,4 +191,22 @@ test("H5: a memory that is too large to be kept is refused, and not cut", async 
   expect(first.memory?.[0]).not.toHaveProperty("value");
   const second = await legacy.invoke(say("s", "one"), recorded(stored(first)));
   expect(second.outcome).toMatchObject({ error: { code: "RECORDING_LOSSY" } });
+});
+
+test("a package of memories that does not load is no hindrance to a chain that does without it", async () => {
+  const here = folder();
+  const packages = join(here, "node_modules/@langchain");
+  mkdirSync(join(packages, "classic"), { recursive: true });
+  symlinkSync(resolve("node_modules/@langchain/core"), join(packages, "core"));
+  const exports = { "./memory": { import: "./memory.js" } };
+  const manifest = { name: "@langchain/classic", type: "module", exports };
+  writeFileSync(join(packages, "classic/package.json"), JSON.stringify(manifest));
+  writeFileSync(join(packages, "classic/memory.js"), "throw (globalThis.classicFailed = Error());");
+  const legacy = chain(
+    chat((session) => new FileHistory(here, session)),
+    { from: here },
+  );
+  const first = await legacy.invoke(say("s", "one"), LIVE);
+  expect(globalThis).toHaveProperty("classicFailed");
+  expect(first).toMatchObject({ outcome: { status: "returned" }, memory: [{ kind: "messages" }] });
 });

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 
 #: Where `BaseMemory` was and is.
 _CLASSIC = ("langchain_classic.base_memory", "langchain_core.memory")
@@ -12,27 +12,21 @@ _CLASSIC = ("langchain_classic.base_memory", "langchain_core.memory")
 
 @functools.cache
 def install() -> None:
-    """Patch what there is, once per process."""
+    """Patch what there is, once per process; what does not load cannot be in use."""
     from . import chat_history
 
     chat_history.install()
-    if _is_installed("langgraph.checkpoint.memory"):
+    with suppress(ImportError):
         from . import checkpoint
 
         checkpoint.install()
-    if _is_installed("langgraph.store.base"):
+    with suppress(ImportError):
         from . import store_items
 
         store_items.install()
     for module in _CLASSIC:
-        if _is_installed(module):
+        with suppress(ImportError):
+            base = import_module(module).BaseMemory
             from . import classic_memory
 
-            classic_memory.install(import_module(module).BaseMemory)
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # Nor is the package that would hold it.
-        return False
+            classic_memory.install(base)
