@@ -6,7 +6,7 @@ import { renameSync, rmSync, statSync } from "node:fs";
 import { isTwintrackError } from "../core/error.ts";
 import { decodeFrames, type Frame, type Gap, trialIdOf } from "./frame.ts";
 import { runPlace } from "./privacy/privacy.ts";
-import type { Vault } from "./privacy/vault.ts";
+import { MIN_COMPRESSED_BYTES, type Vault } from "./privacy/vault.ts";
 import type { Spool } from "./spool.ts";
 import { readSpool, type SpoolFile } from "./spool-folder.ts";
 import type { Database } from "./store/database.ts";
@@ -84,7 +84,7 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
  */
 function packed(frames: readonly Frame[], vault: Vault): Frame[] {
   return frames.map(({ header, payload }) => {
-    if (payload.length < PACKED_BYTES) return { header, payload };
+    if (payload.length < MIN_COMPRESSED_BYTES) return { header, payload };
     const place = runPlace(trialIdOf(header), header.authoritative);
     try {
       return { header, payload: vault.pack(vault.open(payload, place), place) };
@@ -93,9 +93,6 @@ function packed(frames: readonly Frame[], vault: Vault): Frame[] {
     }
   });
 }
-
-/** Smaller ones are not compressed. */
-const PACKED_BYTES = 1_024;
 
 /** Of two processes that adopt the file of a dead one, one is done first and removes it. */
 function unlessGone(error: NodeJS.ErrnoException): number {

@@ -34,7 +34,7 @@ const NONCE_BYTES = 12;
 const HEAD_BYTES = NONCE_AT + NONCE_BYTES;
 const TAG_BYTES = 16;
 /** Below this, making a compressor costs more time than it saves room. */
-const MIN_COMPRESSED_BYTES = 1_024;
+export const MIN_COMPRESSED_BYTES = 4_096;
 
 export function openVault(ring: () => KeyRing): Vault {
   return {

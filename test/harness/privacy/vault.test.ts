@@ -15,7 +15,7 @@ const { vault } = PRIVACY;
 const code = (wanted: string) => expect.objectContaining({ code: wanted });
 
 describe("a sealed payload", () => {
-  const plain = Buffer.from(JSON.stringify({ text: "ünïcödé \u0000", long: "x".repeat(3_000) }));
+  const plain = Buffer.from(JSON.stringify({ text: "ünïcödé \u0000", long: "x".repeat(10_000) }));
 
   test.each(["seal", "pack"] as const)("that was made by %s opens to the same bytes", (how) => {
     const sealed = vault[how](plain, "t.1/legacy");
