@@ -36,7 +36,7 @@ export interface FlowConfig {
     timeoutMs?: number;
     /** Trials that may wait to be judged; the newest beyond it are counted, not compared. Default 10,000. */
     maxOpen?: number;
-    /** A read that the other side did not make: refused (`recorded`, the default) or run (`live`). */
+    /** A read, of a tool or of memory, that the other side did not make: refused (`recorded`, the default) or run (`live`). */
     reads?: "recorded" | "live";
     /**
      * Models of a chain that runs a second time: asked again (`live`, the default, which is what noise
