@@ -65,7 +65,7 @@ test("F4: a server that may hold few files answers, and books what it answered",
 
 test("F5: a process that is short of memory sheds comparisons, not answers", () => {
   const script = fileURLToPath(new URL("../app/short-of-memory.ts", import.meta.url));
-  const { stdout, stderr } = spawnSync(process.execPath, ["--max-old-space-size=64", script], {
+  const { stdout, stderr } = spawnSync(process.execPath, ["--max-old-space-size=128", script], {
     encoding: "utf8",
   });
   expect(stderr).toBe("");

@@ -79,14 +79,6 @@ test("a model of the Vercel AI SDK shares answers, and is asked, like any other"
   });
 });
 
-test("H8: which version of a model answered is in the record of the run that asked", async () => {
-  const { run } = await judged("other", "Chile");
-  expect(run.modelCalls[0]).toMatchObject({
-    request: { model: "scripted-1" },
-    outcome: { value: { metadata: { model: "scripted-1" } } },
-  });
-});
-
 test("a shared answer costs both sides, and is paid once", async () => {
   const db = await app.harness.database();
   const [same] = (await reportRows(db, app.config, "same")).flows;
@@ -106,6 +98,14 @@ test("a shared answer costs both sides, and is paid once", async () => {
   expect(report).toContain(
     "model tokens legacy → candidate: 15 → 15; cost $18 → $18, and $18 for comparing",
   );
+});
+
+test("H8: which version of a model answered is in the record of the run that asked", async () => {
+  const { run } = await judged("other", "Chile");
+  expect(run.modelCalls[0]).toMatchObject({
+    request: { model: "scripted-1" },
+    outcome: { value: { metadata: { model: "scripted-1" } } },
+  });
 });
 
 test("where models are recorded, a question of its own is refused and not paid", async () => {
