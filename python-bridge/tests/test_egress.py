@@ -1,4 +1,5 @@
 import socket
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,9 +19,14 @@ def listener() -> Iterator[socket.socket]:
 
 
 def shadow(chain: str, port: int, given: str, **environment: str) -> dict[str, Any]:
-    bridge = Bridge(
-        "--chain", f"strays:{chain}", TWINTRACK_ROLE="shadow", STRAY_PORT=str(port), **environment
-    )
+    # The checkout itself may lie in the temporary folder, which is open to shadows.
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {"TWINTRACK_ROLE": "shadow", "TMPDIR": folder, **environment}
+        bridge = Bridge("--chain", f"strays:{chain}", STRAY_PORT=str(port), **environment)
+        return _run(bridge, given)
+
+
+def _run(bridge: Bridge, given: str) -> dict[str, Any]:
     try:
         run = bridge.ask(
             "twintrack/chain/invoke", input=given, tools=RECORDED, effects={"visit": "read"}

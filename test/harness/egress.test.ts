@@ -1,10 +1,12 @@
 /** What a shadow run does outside of tools: nothing, and the report says that it tried. */
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type App, startApp } from "../app/start.ts";
 import { OUTSIDE, STRAYS, type Stray } from "../app/strays.ts";
 
@@ -14,6 +16,8 @@ let app: App;
 let server: Server;
 let visitors = 0;
 beforeAll(async () => {
+  // The checkout itself may lie in the temporary folder, which is open to shadows.
+  vi.stubEnv("TMPDIR", mkdtempSync(join(tmpdir(), "twintrack-egress-")));
   server = createServer((_request, response) => response.end("seen"));
   server.on("connection", () => visitors++);
   server.listen(0, "127.0.0.1");
@@ -24,6 +28,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.close();
   server.close();
+  rmSync(tmpdir(), { recursive: true, force: true });
+  vi.unstubAllEnvs();
 });
 
 interface Judged {
