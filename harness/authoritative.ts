@@ -35,7 +35,7 @@ export function sideOf(stage: FlowStage, config: FlowConfig, trigger: Trigger): 
     case "shadow":
       return "legacy";
     case "canary": {
-      const key = config.canaryKey?.(trigger.input) ?? trigger.id;
+      const key = keyOf(config, trigger);
       return shareOf(trigger.flow, key) * 100 < stage.canaryPercent ? "candidate" : "legacy";
     }
     case "cutover":
@@ -43,6 +43,15 @@ export function sideOf(stage: FlowStage, config: FlowConfig, trigger: Trigger): 
       return "candidate";
     default:
       return stage.stage satisfies never;
+  }
+}
+
+/** A function of the configuration that fails costs the trigger its key, and nobody an answer. */
+function keyOf({ canaryKey }: FlowConfig, { id, input }: Trigger): string {
+  try {
+    return canaryKey?.(input) ?? id;
+  } catch {
+    return id;
   }
 }
 

@@ -164,7 +164,7 @@ async function answerTrigger(
     ...(memory && header.noiseWanted ? { memory } : {}),
     ...(history ? { history } : {}),
   };
-  context.spool.append(encodeFrame(header, payload, privacy.vault), seq);
+  keep(context, header, payload);
   return {
     trialId: trialIdOf(header),
     triggerId: trigger.id,
@@ -172,6 +172,16 @@ async function answerTrigger(
     outcome: run.outcome,
     durationMs: run.durationMs,
   };
+}
+
+/** The answer is there: whatever keeps its record from being written must not take it back. */
+function keep({ spool, privacy, epoch }: LiveContext, header: FrameHeader, payload: FramePayload) {
+  const { seq } = header;
+  try {
+    spool.append(encodeFrame(header, payload, privacy.vault), seq);
+  } catch {
+    spool.giveUp(epoch, seq, seq, "unrecordable"); // A text of half a gigabyte has no JSON form.
+  }
 }
 
 async function checkInput(sides: Sides, flow: string, input: JsonValue): Promise<void> {

@@ -1,9 +1,11 @@
 /** The whole way of a trigger: answer, spool, store, shadow process, verdict; and every way the shadow can fail. */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { resolveConfig } from "../../harness/config.ts";
 import { books } from "../../harness/store/books.ts";
 import { openPostgres } from "../../harness/store/postgres.ts";
+import { openHarness } from "../../harness/twintrack.ts";
 import { type App, startApp } from "../app/start.ts";
-import { BACKENDS } from "../database.ts";
+import { BACKENDS, freshDatabase } from "../database.ts";
 
 interface TrialRow {
   flow: string;
@@ -116,6 +118,30 @@ describe.each(BACKENDS)("a dual run on %s", (backend) => {
     expect(balance).toMatchObject({ open: 0, unexplained: 0, answered: verdicts });
     expect(balance.answered).toBe(app.harness.live.counts().answered);
   });
+});
+
+test("an answer that cannot be recorded reaches its caller, and is a gap with its cause", async () => {
+  const fresh = await freshDatabase("postgres");
+  // Each character takes six in JSON: together more than a text may have.
+  const huge = "\u0001".repeat(90_000_000);
+  const legacy = () => (input: { n: number }) => (input.n === 1 ? huge : "small");
+  const config = resolveConfig({ flows: { huge: { legacy, stage: "shadow" } } });
+  const harness = openHarness({ ...config, dataDir: fresh.dataDir, databaseUrl: fresh.url });
+  try {
+    const { outcome } = await harness.live.answer("huge", { n: 1 });
+    expect(outcome.status === "returned" && outcome.value === huge).toBe(true);
+    await harness.live.answer("huge", { n: 2 });
+    await harness.settle();
+    const { answered, gaps, unexplained } = await books(fresh.db);
+    expect({ answered, gaps, unexplained }).toEqual({
+      answered: 2,
+      gaps: { unrecordable: 1 },
+      unexplained: 0,
+    });
+  } finally {
+    await harness.close();
+    await fresh.drop();
+  }
 });
 
 test("a trial that is being judged when the harness closes is given back and judged later", async () => {

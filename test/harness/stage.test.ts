@@ -259,6 +259,17 @@ describe("a canary", () => {
     }
   });
 
+  test("whose key function throws goes by the trigger's id, and answers", () => {
+    const throwing: FlowConfig = {
+      canaryKey: () => {
+        throw new Error("no user");
+      },
+    };
+    const ids = Array.from({ length: 100 }, (_, n) => `t${n}`);
+    const byKey = ids.map((id) => sideOf(at(50), throwing, trigger(id)));
+    expect(byKey).toEqual(ids.map((id) => sideOf(at(50), {}, trigger(id))));
+  });
+
   test("that grows takes nobody back to legacy", () => {
     for (let n = 0; n < 1_000; n++) {
       const sides = [1, 5, 25, 100].map((percent) => sideOf(at(percent), {}, trigger(`t${n}`)));
