@@ -16,23 +16,27 @@ import type { Outcome } from "../core/outcome.ts";
  *
  * `live`: they run, and are recorded. `recorded`: nothing but a read may run; a call is answered
  * from `recording` by the ledger's rule, a write without a record throws `EFFECT_REFUSED`, a read
- * without one runs when `reads` is `live` and throws `READ_UNRECORDED` otherwise. A model call is
+ * without one runs when `reads` is `live`, is answered by `reads` when that is a function, and throws
+ * `READ_UNRECORDED` otherwise. A model call is
  * answered from `modelRecording` when the canonical request matches; one that does not runs, unless
  * `models` is `recorded`: then it throws `MODEL_UNRECORDED`. The chain's memory is as `memory` says
  * and as this run changes it; what it writes is gone with the run. A read that `memory` does not
- * hold is treated like a read of a tool.
+ * hold runs when `reads` is `live`.
  */
 export type ChainTools =
   | { mode: "live" }
   | {
       mode: "recorded";
       recording: readonly ToolCall[];
-      reads: "recorded" | "live";
+      reads: "recorded" | "live" | AnswerRead;
       modelRecording?: readonly ModelCall[];
       /** Default `live`. */
       models?: "recorded" | "live";
       memory?: readonly MemoryRead[];
     };
+
+/** Answers a read of a tool, by the author's name; no chain in Python can ask it. */
+export type AnswerRead = (tool: string, args: JsonValue) => Promise<JsonValue>;
 
 export interface ChainOptions {
   tools: ChainTools;

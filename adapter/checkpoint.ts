@@ -2,12 +2,14 @@
  * Where LangGraph reads and writes its memory: the own methods of a checkpointer and of a store,
  * replaced in place when a graph that has them comes by.
  */
+
+import type { Config } from "./checkpoint-source.ts";
 import { currentContext } from "./context.ts";
 import type { CoreExports } from "./installed.ts";
-import { currentMemory, insideMemory } from "./memory.ts";
-import { owners, replace } from "./patch.ts";
+import { answerForMemory } from "./memory.ts";
+import { replace } from "./patch.ts";
 import { patchQueue, patchStore } from "./store-items.ts";
-import { type Config, type NewSaver, type Saver, Threads } from "./threads.ts";
+import { type NewSaver, type Saver, Threads } from "./threads.ts";
 
 /** Ways into a graph that reach its checkpointer; each begins with the configuration. */
 const GRAPH_ENTRIES = [
@@ -49,24 +51,21 @@ function isSaver(value: unknown): value is Saver {
   return typeof (value as Partial<Saver> | undefined)?.getTuple === "function";
 }
 
-const METHODS = ["getTuple", "list", "put", "putWrites", "deleteThread"] as const;
+const METHODS = [
+  "getTuple",
+  "list",
+  "getDeltaChannelHistory",
+  "put",
+  "putWrites",
+  "deleteThread",
+] as const;
 
 function patchSaver(saver: Saver, MemorySaver: NewSaver): void {
   for (const method of METHODS) {
-    for (const owner of owners(saver, method, Object.prototype)) {
-      replace<(this: Saver, ...args: unknown[]) => unknown>(
-        owner,
-        method,
-        (original) =>
-          function patched(...args) {
-            const memory = currentMemory();
-            if (!memory) return original.apply(this, args);
-            const threads = memory.held(this, () => new Threads(this, memory, MemorySaver));
-            const live = () => insideMemory(() => original.apply(this, args));
-            const act = threads[method] as (args: unknown[], live: () => unknown) => unknown;
-            return act.call(threads, args, live);
-          },
-      );
-    }
+    answerForMemory(saver, method, (self, memory, args, live) => {
+      const threads = memory.held(self, () => new Threads(self, memory, MemorySaver));
+      const act = threads[method] as (args: unknown[], live: () => unknown) => unknown;
+      return act.call(threads, args, () => live(args));
+    });
   }
 }

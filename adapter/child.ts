@@ -2,7 +2,7 @@
  * One Python process.
  *
  * open → retired → ended. A retired child takes no new requests, because a call in it passed its
- * deadline and did not stop; it is killed as soon as its other calls are done, and each of those
+ * deadline and did not stop, or left there what no other may find; it is killed as soon as its other calls are done, and each of those
  * has a deadline too. When a child ends, whatever was running in it rejects with `PYTHON_LOST`.
  * The child is its own process group, and is always killed with all that its tools have started.
  */
@@ -62,7 +62,7 @@ export class PythonChild {
       drained: () => this.#waitForDrain(),
       onBusy: () => this.#holdOurProcess(true),
       onIdle: () => (this.#state === "retired" ? this.kill() : this.#holdOurProcess(false)),
-      onStuck: () => this.#retire(),
+      onSpent: () => this.#retire(),
       graceMs: spec.graceMs,
     });
     this.#listen(new FrameSplitter(spec.maxFrameBytes));

@@ -8,8 +8,8 @@
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
 import { currentContext } from "./context.ts";
 import type { CoreExports } from "./installed.ts";
-import { currentMemory, insideMemory, type Memory, type Source } from "./memory.ts";
-import { owners, replace } from "./patch.ts";
+import { answerForMemory, type Memory, type Source } from "./memory.ts";
+import { replace } from "./patch.ts";
 
 interface ClassicMemory {
   memoryKeys?: unknown;
@@ -45,23 +45,17 @@ function isMemory(value: unknown): value is ClassicMemory {
 
 function patchMemory(classic: ClassicMemory, core: CoreExports): void {
   for (const method of ["loadMemoryVariables", "saveContext", "clear"]) {
-    for (const owner of owners(classic, method, Object.prototype)) {
-      replace<(this: ClassicMemory, ...args: unknown[]) => unknown>(
-        owner,
-        method,
-        (original) =>
-          function patched(...args) {
-            const memory = currentMemory();
-            if (!memory) return original.apply(this, args);
-            const live = () => insideMemory(() => original.apply(this, args));
-            const state = stateOf(memory, this);
-            if (method === "loadMemoryVariables")
-              return load(memory, state, source({ core, state, inputs: args[0] }, live));
-            state.isWritten = true;
-            return memory.isolated ? Promise.resolve() : live();
-          },
-      );
-    }
+    answerForMemory(classic, method, (self, memory, args, live) => {
+      const state = stateOf(memory, self);
+      if (method === "loadMemoryVariables")
+        return load(
+          memory,
+          state,
+          source({ core, state, inputs: args[0] }, () => live(args)),
+        );
+      state.isWritten = true;
+      return memory.isolated ? Promise.resolve() : live(args);
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 /** A legacy chain behind HTTP: LangServe, LangGraph Server, or any endpoint that speaks JSON. */
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
+import { holdsLongInteger, mayHoldLongInteger } from "../core/long-integer.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { runBatch } from "./batch.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
@@ -29,7 +30,10 @@ export interface HttpChainOptions extends JsonMapping {
   langGraph?: LangGraphOptions;
 }
 
-type Ask = (signal: AbortSignal | undefined) => Promise<JsonValue>;
+type Ask = (signal: AbortSignal | undefined) => Promise<Answered>;
+
+/** `lossy`: it holds an integer that JavaScript cannot. */
+type Answered = Pick<ChainRun, "lossy"> & { value: JsonValue };
 
 /**
  * `batch` makes one request per input: LangServe's own `/batch` fails as a whole, and asking again
@@ -43,18 +47,18 @@ export function httpChain(url: string, options: HttpChainOptions = {}): LegacyCh
   const run = async (given: ChainOptions, ask: Ask): Promise<ChainRun> => {
     const startedAt = performance.now();
     const limits = limited(given);
-    const outcome =
+    const end =
       given.tools.mode === "recorded"
-        ? notIsolated(url)
+        ? { outcome: notIsolated(url), lossy: false }
         : await ended(withinLimits(url, limits, ask), limits);
     const durationMs = performance.now() - startedAt;
-    return { outcome, lossy: false, calls: [], modelCalls: [], durationMs };
+    return { ...end, calls: [], modelCalls: [], durationMs };
   };
   const invoke: LegacyChain["invoke"] = (input, given) =>
     run(given, async (signal) => {
       const request = dialect.invoke(input);
       const response = await posted(request, headers, signal);
-      return dialect.outputIn(parsed(request.url, await response.text()));
+      return answerIn(dialect, request.url, await response.text());
     });
   return {
     invoke,
@@ -79,12 +83,23 @@ function notIsolated(url: string): Outcome {
   return { status: "threw", error: serializeError(new TwintrackError("SIDE_MISSING", text)) };
 }
 
-async function ended(answer: Promise<JsonValue>, { timeoutMs = 0 }: Limits): Promise<Outcome> {
+function answerIn(dialect: HttpDialect, url: string, text: string): Answered {
+  const value = dialect.outputIn(parsed(url, text));
+  return { value, lossy: mayHoldLongInteger(text) && holdsLongInteger(value) };
+}
+
+async function ended(
+  answer: Promise<Answered>,
+  { timeoutMs = 0 }: Limits,
+): Promise<Pick<ChainRun, "outcome" | "lossy">> {
   try {
-    return { status: "returned", value: await answer };
+    const { value, lossy } = await answer;
+    return { outcome: { status: "returned", value }, lossy };
   } catch (thrown) {
-    if (isExpiry(thrown)) return { status: "timed_out", afterMs: timeoutMs };
-    return { status: "threw", error: serializeError(thrown) };
+    const outcome: Outcome = isExpiry(thrown)
+      ? { status: "timed_out", afterMs: timeoutMs }
+      : { status: "threw", error: serializeError(thrown) };
+    return { outcome, lossy: false };
   }
 }
 
@@ -109,18 +124,24 @@ async function streamed(
   headers: Readonly<Record<string, string>>,
   hand: Hand<JsonValue>,
   signal: AbortSignal | undefined,
-): Promise<JsonValue> {
+): Promise<Answered> {
   const { stream } = dialect;
   const request = stream ? stream.request(input) : dialect.invoke(input);
   const response = await posted(request, headers, signal);
   if (!stream) {
-    const output = dialect.outputIn(parsed(request.url, await response.text()));
-    await hand(output);
-    return output;
+    const answer = answerIn(dialect, request.url, await response.text());
+    await hand(answer.value);
+    return answer;
   }
-  const { joined, ended: saidEnd, state } = await collected(stream, response, request.url, hand);
+  const {
+    joined,
+    ended: saidEnd,
+    state,
+    mayBeLossy,
+  } = await collected(stream, response, request.url, hand);
   const answer = state ?? (joined === undefined ? undefined : stream.finish?.(joined));
-  if (answer !== undefined && (saidEnd || !stream.saysEnd)) return answer;
+  if (answer !== undefined && (saidEnd || !stream.saysEnd))
+    return { value: answer, lossy: mayBeLossy && holdsLongInteger(answer) };
   throw failed(`${request.url} ended its stream before the answer was whole`);
 }
 
@@ -129,6 +150,7 @@ interface Collected {
   joined?: JsonValue;
   state?: JsonValue;
   ended: boolean;
+  mayBeLossy: boolean;
 }
 
 async function collected(
@@ -137,9 +159,10 @@ async function collected(
   url: string,
   hand: Hand<JsonValue>,
 ): Promise<Collected> {
-  const collected: Collected = { ended: false };
+  const collected: Collected = { ended: false, mayBeLossy: false };
   for await (const event of eventsOf(response, url)) {
     const meant = read(event);
+    collected.mayBeLossy ||= mayHoldLongInteger(event.data);
     if (meant.kind === "end") collected.ended = true;
     if (meant.kind === "state") collected.state = meant.value;
     if (meant.kind === "chunk") {

@@ -1,6 +1,7 @@
 /** How the endpoints that serve LangChain chains are asked, and where they put their answers. */
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { parseLongIntegers } from "../core/long-integer.ts";
 import { finished } from "./chunk.ts";
 import type { ServerEvent } from "./sse.ts";
 
@@ -150,10 +151,14 @@ export function excerpt(value: JsonValue): string {
   return (typeof value === "string" ? value : JSON.stringify(value)).slice(0, EXCERPT_CHARS);
 }
 
-/** @throws {TwintrackError} `LEGACY_FAILED` when the text is no JSON. */
+/**
+ * Integers that JavaScript would round are kept as bigints (see core/long-integer.ts).
+ *
+ * @throws {TwintrackError} `LEGACY_FAILED` when the text is no JSON.
+ */
 export function parsed(url: string, text: string): JsonValue {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseLongIntegers(text);
   } catch (cause) {
     throw failed(`${url} did not answer with JSON: ${excerpt(text)}`, cause);
   }

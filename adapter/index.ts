@@ -11,7 +11,6 @@ export { type ContractModes, type Violation, withContract } from "./enforcement.
 export { httpChain } from "./http-chain.ts";
 export { type InProcessOptions, type InProcessServer, toolServer } from "./in-process.ts";
 export {
-  claimStdout,
   type McpHttpOptions,
   type McpHttpServer,
   type McpOptions,
@@ -23,6 +22,7 @@ export {
 // Python
 export { pythonTools } from "./python.ts";
 export { pythonChain } from "./python-chain.ts";
+export { claimStdout } from "./stdout.ts";
 
 export type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";
 // A service that cannot be moved

@@ -6,7 +6,7 @@ import type { ToolServer } from "./tool-server.ts";
 export { mcpHttpHandler } from "./mcp-fetch.ts";
 export { type McpHttpOptions, type McpHttpServer, serveMcpHttp } from "./mcp-http.ts";
 export type { McpOptions } from "./mcp-protocol.ts";
-export { claimStdout, serveMcpStdio } from "./mcp-stdio.ts";
+export { serveMcpStdio } from "./mcp-stdio.ts";
 
 /**
  * Serves over HTTP when a port is given, and resolves once it listens; else on stdin and stdout,

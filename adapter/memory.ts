@@ -12,6 +12,7 @@ import type { MemoryRead } from "../core/memory.ts";
 import type { ChainTools } from "./chain.ts";
 import { currentContext, runWithin } from "./context.ts";
 import { permitEgress } from "./egress.ts";
+import { replaceInherited } from "./patch.ts";
 
 /** One read of memory as it was before the run. */
 export interface Source<T> {
@@ -164,6 +165,34 @@ export function insideMemory<T>(work: () => T): T {
   return context?.kind === "run"
     ? runWithin({ ...context, insideMemory: true }, reaching)
     : reaching();
+}
+
+/** What a memory's method does in a run. */
+export type MemoryAnswer<Self> = (
+  self: Self,
+  memory: Memory,
+  args: unknown[],
+  /** The way to the memory itself. */
+  live: (args: unknown[]) => unknown,
+) => unknown;
+
+/** Has `answer` stand for a method of a memory, and of the classes it comes from, while a run asks. */
+export function answerForMemory<Self extends object>(
+  owner: Self,
+  method: string,
+  answer: MemoryAnswer<Self>,
+): void {
+  replaceInherited<(this: Self, ...args: unknown[]) => unknown>(
+    owner,
+    method,
+    Object.prototype,
+    (original) =>
+      function patched(...args) {
+        const memory = currentMemory();
+        if (!memory) return original.apply(this, args);
+        return answer(this, memory, args, (some) => insideMemory(() => original.apply(this, some)));
+      },
+  );
 }
 
 function unrecordedRead(read: Named): TwintrackError {

@@ -9,7 +9,7 @@
 import { currentContext, type RunContext, runWithin } from "./context.ts";
 import { permitEgress } from "./egress.ts";
 import type { CoreExports } from "./installed.ts";
-import { type Method, owners, replace } from "./patch.ts";
+import { type Method, replace, replaceInherited } from "./patch.ts";
 
 /** What every LangChain model has, of what is needed here. */
 export interface ModelObject {
@@ -79,14 +79,12 @@ function patchClasses(
     core,
     onToken: tokenHandler(runManager),
   });
-  for (const owner of owners(model, "_generate", base)) {
-    replace<ModelMethod>(owner, "_generate", (original) => observedGenerate(original, seen));
-  }
-  for (const owner of owners(model, "_streamResponseChunks", base)) {
-    replace<ModelMethod>(owner, "_streamResponseChunks", (original) =>
-      observedStream(original, seen),
-    );
-  }
+  replaceInherited<ModelMethod>(model, "_generate", base, (original) =>
+    observedGenerate(original, seen),
+  );
+  replaceInherited<ModelMethod>(model, "_streamResponseChunks", base, (original) =>
+    observedStream(original, seen),
+  );
 }
 
 type Seen = (model: ModelObject, args: unknown[]) => SeenModelCall;

@@ -17,11 +17,19 @@ export function replace<M extends Method>(
   Object.defineProperty(owner, member, { value: patched, writable: true, configurable: true });
 }
 
-/** Who defines `member`: the object itself and what it inherits from, up to and without `end`. */
-export function* owners(object: object, member: string, end: object): Generator<object> {
+/**
+ * Replaces `member` wherever it is defined: by the object itself and by what it inherits from, up to
+ * and without `end`.
+ */
+export function replaceInherited<M extends Method>(
+  object: object,
+  member: string,
+  end: object,
+  patch: (original: M) => M,
+): void {
   let at: object | null = object;
   while (at !== null && at !== end) {
-    if (Object.hasOwn(at, member)) yield at;
+    if (Object.hasOwn(at, member)) replace(at, member, patch);
     at = Object.getPrototypeOf(at) as object | null;
   }
 }

@@ -12,7 +12,8 @@ import { type AnswerBook, answerBook, occurrenceCounter, type ToolCall } from ".
 import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
-import type { ChainOptions } from "./chain.ts";
+import { readUnrecorded, recordLossy, writeRefused } from "../core/refusal.ts";
+import type { AnswerRead, ChainOptions } from "./chain.ts";
 import type { InterceptedCall, Interceptor } from "./context.ts";
 import { observe } from "./derive.ts";
 import { permitEgress } from "./egress.ts";
@@ -42,7 +43,7 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
   const entries: Entry[] = [];
   const nextOccurrence = occurrenceCounter();
   const book = tools.mode === "recorded" ? answerBook(tools.recording) : undefined;
-  const readsLive = tools.mode === "recorded" && tools.reads === "live";
+  const reads = tools.mode === "recorded" ? tools.reads : "live";
 
   function begin(call: InterceptedCall, effect: Effect): Entry {
     const tool = call.tool.name;
@@ -70,17 +71,17 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
     }
     const entry = begin(call, effect);
     if (!book) return runLive(entry, call.proceed, elapsedMs);
-    return answered(entry, book, { readsLive, proceed: call.proceed, elapsedMs });
+    return answered(entry, book, { reads, proceed: call.proceed, elapsedMs });
   }
 
   const models = modelRecorder(tools, { elapsedMs, insideTool: () => insideTool.getStore() });
-  const { memory, reads } = memoryRecorder(tools, () => insideTool.getStore() !== undefined);
+  const memory = memoryRecorder(tools, () => insideTool.getStore() !== undefined);
   return {
-    interceptor: { tool: intercept, model: models.interceptor, memory },
+    interceptor: { tool: intercept, model: models.interceptor, memory: memory.memory },
     elapsedMs,
     calls: () => entries.map((entry) => ended(entry, elapsedMs())),
     modelCalls: models.calls,
-    memoryReads: reads,
+    memoryReads: memory.reads,
   };
 }
 
@@ -91,11 +92,15 @@ function ended(entry: Entry, nowMs: number): ToolCall {
 }
 
 function runLive(entry: Entry, proceed: () => unknown, elapsedMs: () => number): Promise<unknown> {
+  return recorded(entry, () => permitEgress(proceed), elapsedMs);
+}
+
+function recorded(entry: Entry, work: () => unknown, elapsedMs: () => number): Promise<unknown> {
   const end = (outcome: Outcome) => {
     entry.outcome = outcome;
     entry.durationMs = elapsedMs() - entry.startedAtMs;
   };
-  return observe(() => insideTool.run(entry.tool, () => permitEgress(proceed)), {
+  return observe(() => insideTool.run(entry.tool, work), {
     onReturn(raw) {
       const { value, lossy } = recordable(raw);
       if (lossy) entry.lossy = true;
@@ -105,19 +110,22 @@ function runLive(entry: Entry, proceed: () => unknown, elapsedMs: () => number):
   });
 }
 
-interface LiveRead {
-  readsLive: boolean;
+interface Unrecorded {
+  reads: "recorded" | "live" | AnswerRead;
   proceed: () => unknown;
   elapsedMs: () => number;
 }
 
-function answered(entry: Entry, book: AnswerBook, live: LiveRead): unknown {
+function answered(entry: Entry, book: AnswerBook, more: Unrecorded): unknown {
   const answer = book.answer(entry.tool, entry.args, entry.effect);
   if (answer.kind === "recorded") return fromRecord(entry, answer.call);
-  if (answer.kind === "unrecorded" && live.readsLive) {
-    return runLive(entry, live.proceed, live.elapsedMs);
+  const { reads, proceed, elapsedMs } = more;
+  if (answer.kind === "unrecorded" && reads === "live") return runLive(entry, proceed, elapsedMs);
+  if (answer.kind === "unrecorded" && typeof reads === "function") {
+    entry.served = "snapshot";
+    return recorded(entry, () => reads(entry.tool, entry.args), elapsedMs);
   }
-  const error = answer.kind === "refused" ? refused(entry.tool) : unrecorded(entry.tool);
+  const error = answer.kind === "refused" ? writeRefused(entry.tool) : readUnrecorded(entry.tool);
   entry.served = "refused";
   entry.outcome = { status: "threw", error: serializeError(error) };
   throw error;
@@ -129,7 +137,7 @@ function fromRecord(entry: Entry, { outcome, lossy }: ToolCall): unknown {
   if (lossy) entry.lossy = true;
   switch (outcome.status) {
     case "returned":
-      if (lossy) throw lossyRecord(entry.tool);
+      if (lossy) throw recordLossy(entry.tool);
       return structuredClone(outcome.value);
     case "threw":
       throw rebuilt(outcome.error);
@@ -143,33 +151,10 @@ function fromRecord(entry: Entry, { outcome, lossy }: ToolCall): unknown {
   }
 }
 
-function refused(tool: string): TwintrackError {
-  return new TwintrackError(
-    "EFFECT_REFUSED",
-    `${tool} is a write that the other side did not make; it was not executed`,
-  );
-}
-
 function refusedInside(tool: string): TwintrackError {
   return new TwintrackError(
     "EFFECT_REFUSED",
     `${tool} is a write inside a tool that is declared a read; it was not executed`,
     { hint: "Declare the outer tool as a write, or the inner one as a read." },
-  );
-}
-
-function unrecorded(tool: string): TwintrackError {
-  return new TwintrackError(
-    "READ_UNRECORDED",
-    `${tool} was not called with these arguments by the other side`,
-    { hint: 'Allow it with shadow: { reads: "live" }.' },
-  );
-}
-
-function lossyRecord(tool: string): TwintrackError {
-  return new TwintrackError(
-    "RECORDING_LOSSY",
-    `${tool} returned a value that JSON cannot hold, so its record cannot stand in for it`,
-    { hint: "Return plain data from the tool." },
   );
 }

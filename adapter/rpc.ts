@@ -2,7 +2,7 @@
  * JSON-RPC requests over one stream of frames, with deadlines.
  *
  * A request that is given up is cancelled on the other side, which confirms when nothing of it is
- * running any more. If it does not within the grace, the request is stuck and `onStuck` says so.
+ * running any more. If it does not within the grace, the request is stuck, and the process is spent.
  */
 import { ERROR_CODES, type ErrorCode, TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
@@ -30,7 +30,8 @@ export interface RpcPeer {
   onBusy(): void;
   /** No request is running any more. */
   onIdle(): void;
-  onStuck(): void;
+  /** No other request may meet what goes on or was left there. */
+  onSpent(): void;
   /** After a cancelled request has this long passed, it is stuck. */
   graceMs: number;
 }
@@ -51,6 +52,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** In a result's `_meta`: the answer is here, but work of the request goes on. */
 const RUNNING_META_KEY = "twintrack/running";
+/** The same: what a run left changed in its process besides memory. */
+const LEFT_META_KEY = "twintrack/left";
 
 export class RpcConnection {
   readonly #peer: RpcPeer;
@@ -138,7 +141,7 @@ export class RpcConnection {
       id,
       setTimeout(() => {
         this.#givenUp.delete(id);
-        this.#peer.onStuck();
+        this.#peer.onSpent();
       }, this.#peer.graceMs).unref(),
     );
   }
@@ -156,7 +159,9 @@ export class RpcConnection {
       pending.reject(errorOf(pending.what, error));
       return;
     }
-    if (isJsonObject(result._meta) && result._meta[RUNNING_META_KEY]) this.#awaitEnd(id);
+    const meta = isJsonObject(result._meta) ? result._meta : {};
+    if (meta[RUNNING_META_KEY]) this.#awaitEnd(id);
+    if (meta[LEFT_META_KEY]) this.#peer.onSpent();
     pending.resolve(result);
   }
 

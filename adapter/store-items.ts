@@ -7,8 +7,8 @@
  * has no record.
  */
 import { canonicalText, isJsonObject, type JsonValue, toJson } from "../core/json.ts";
-import { currentMemory, insideMemory, type Memory, type Source } from "./memory.ts";
-import { owners, replace } from "./patch.ts";
+import { answerForMemory, currentMemory, type Memory, type Source } from "./memory.ts";
+import { replace } from "./patch.ts";
 
 /** As LangGraph has them, told apart by their fields. */
 type Operation =
@@ -38,20 +38,12 @@ export function patchQueue(prototype: object): void {
 /** Patches the classes of a store; its other methods lead to `batch`. */
 export function patchStore(store: unknown): void {
   if (typeof (store as { batch?: unknown } | undefined)?.batch !== "function") return;
-  for (const owner of owners(store as object, "batch", Object.prototype)) {
-    replace<(this: object, operations: Operation[]) => Promise<unknown[]>>(
-      owner,
-      "batch",
-      (original) =>
-        async function batch(operations) {
-          const memory = currentMemory();
-          const live: Batch = (some) => insideMemory(() => original.call(this, some));
-          if (!memory) return original.call(this, operations);
-          const items = memory.held(this, () => new Items(memory));
-          return memory.isolated ? items.answered(operations, live) : items.seen(operations, live);
-        },
-    );
-  }
+  answerForMemory(store as object, "batch", async (self, memory, [operations], live) => {
+    const asked = operations as Operation[];
+    const some: Batch = async (others) => (await live([others])) as unknown[];
+    const items = memory.held(self, () => new Items(memory));
+    return memory.isolated ? items.answered(asked, some) : items.seen(asked, some);
+  });
 }
 
 interface Item {

@@ -5,41 +5,30 @@
  * LangGraph's own `MemorySaver` stands in, one for each run and checkpointer: it holds the recorded
  * checkpoints and whatever the run writes.
  */
-import { canonicalText, type JsonObject, type JsonValue } from "../core/json.ts";
-import { insideMemory, type Memory, type Source } from "./memory.ts";
-import { packed, type Serde, typed, unpacked } from "./serde.ts";
-
-export interface Config {
-  configurable?: {
-    thread_id?: unknown;
-    checkpoint_ns?: string;
-    checkpoint_id?: string;
-    /** Of a graph inside a graph: the checkpoints of those around it, by namespace. */
-    checkpoint_map?: Record<string, string>;
-    __pregel_checkpointer?: unknown;
-  };
-  store?: unknown;
-}
-
-interface Tuple {
-  config: Config;
-  checkpoint: { id: string; v: number; channel_versions: object };
-  metadata?: unknown;
-  parentConfig?: Config;
-  pendingWrites?: [taskId: string, channel: string, value: unknown][];
-}
-
-interface ListOptions {
-  limit?: number;
-  before?: Config;
-  filter?: object;
-}
+import { canonicalText } from "../core/json.ts";
+import {
+  type Config,
+  checkpointSource,
+  checkpointsSource,
+  configOf,
+  deltasSource,
+  gathered,
+  type ListOptions,
+  type Place,
+  placeOf,
+  type Tuple,
+  wholeOf,
+} from "./checkpoint-source.ts";
+import { type DeltaHistories, extended, unseeded } from "./delta-history.ts";
+import { insideMemory, type Memory } from "./memory.ts";
+import { type Serde, typed } from "./serde.ts";
 
 type GetTuple = [config: Config];
 type List = [config: Config, options?: ListOptions];
 type Put = [config: Config, checkpoint: Tuple["checkpoint"], ...rest: unknown[]];
 type PutWrites = [config: Config, writes: [string, unknown][], taskId: string];
 type DeleteThread = [threadId: string];
+type GetDeltas = [asked: { config: Config; channels: string[] }];
 
 /** LangGraph's `BaseCheckpointSaver`. */
 export interface Saver {
@@ -49,22 +38,17 @@ export interface Saver {
   put(...args: Put): Promise<Config>;
   putWrites(...args: PutWrites): Promise<void>;
   deleteThread(...args: DeleteThread): Promise<void>;
+  /** Not in older versions. */
+  getDeltaChannelHistory?(...args: GetDeltas): Promise<DeltaHistories>;
 }
 
 export type NewSaver = new (serde: Serde) => Saver;
 
-/** A checkpoint; without its id the newest one of a thread. */
-interface Place {
-  thread_id?: JsonValue;
-  checkpoint_ns: string;
-  checkpoint_id?: string;
-}
-
 /** The methods of a {@link Saver}, each with the way to the checkpointer itself. */
 export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
+  readonly #saver: Saver;
   readonly #memory: Memory;
-  readonly #serde: Serde;
-  readonly #ordinal: number;
+  readonly #numbered: { saver: number; serde: Serde };
   /** Absent in a live run. */
   readonly #overlay: Saver | undefined;
   /** Places that need not be read any more: they were, or this run wrote there. */
@@ -74,10 +58,11 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
   readonly #read = new Set<string>();
   readonly #deleted = new Set<string>();
 
-  constructor({ serde }: Saver, memory: Memory, MemorySaver: NewSaver) {
+  constructor(saver: Saver, memory: Memory, MemorySaver: NewSaver) {
+    const { serde } = saver;
+    this.#saver = saver;
     this.#memory = memory;
-    this.#serde = serde;
-    this.#ordinal = memory.ordinal("saver");
+    this.#numbered = { saver: memory.ordinal("saver"), serde };
     this.#overlay = memory.isolated ? new MemorySaver(typed(serde)) : undefined;
   }
 
@@ -93,7 +78,7 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
       this.#isNew(config);
     if (isKnown && !overlay) return live();
     if (!isKnown) {
-      const tuple = await this.#memory.before(this.#checkpoint(place, live));
+      const tuple = await this.#memory.before(checkpointSource(this.#numbered, place, live));
       this.#know(place);
       if (tuple) this.#know(placeOf(tuple.config));
       if (tuple) this.#read.add(tuple.checkpoint.id);
@@ -110,12 +95,37 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
     const { limit = Number.POSITIVE_INFINITY, ...others } = options ?? {};
     const held = await insideMemory(() => gathered(overlay.list(config, others)));
     const own = held.filter(({ checkpoint }) => this.#own.has(checkpoint.id));
-    const source = this.#checkpoints(config, options, () => wholeOf(live()));
+    const source = checkpointsSource(this.#numbered, config, options, () => wholeOf(live()));
     const { tuples, whole } = this.#deleted.has(String(config.configurable?.thread_id))
       ? { tuples: [], whole: true }
       : await this.#memory.before(source);
     yield* [...own, ...tuples].slice(0, limit);
     if (!whole && own.length + tuples.length < limit) this.#memory.unrecorded(source);
+  }
+
+  async getDeltaChannelHistory(
+    [{ config, channels }]: GetDeltas,
+    live: () => Promise<DeltaHistories>,
+  ): Promise<DeltaHistories> {
+    const place = placeOf(config);
+    const { checkpoint_id: id } = place;
+    const isOwn =
+      this.#deleted.has(String(place.thread_id)) ||
+      (id === undefined ? this.#known.has(textOf(place)) : this.#own.has(id));
+    if (!isOwn) return this.#memory.before(deltasSource(this.#numbered, place, channels, live));
+    return this.#overlay ? this.#deltasAbove(place, channels) : live();
+  }
+
+  /** From a checkpoint of this run upwards; the saver's methods are ours, and answer for those above. */
+  async #deltasAbove(place: Place, channels: string[]): Promise<DeltaHistories> {
+    const parent = (await this.#saver.getTuple(configOf(place)))?.parentConfig;
+    const above = parent && (await this.#saver.getTuple(parent));
+    const left = above ? unseeded(above, channels) : [];
+    const earlier =
+      above && left.length > 0
+        ? await this.#saver.getDeltaChannelHistory?.({ config: above.config, channels: left })
+        : {};
+    return extended(above, earlier ?? {}, channels);
   }
 
   put([config, checkpoint, ...rest]: Put, live: () => Promise<Config>): Promise<Config> {
@@ -170,83 +180,13 @@ export class Threads implements Record<Exclude<keyof Saver, "serde">, unknown> {
       }
       seen.whole = true;
     } finally {
-      await this.#memory.before(this.#checkpoints(config, options, () => seen));
+      await this.#memory.before(checkpointsSource(this.#numbered, config, options, () => seen));
     }
   }
-
-  #checkpoint(place: Place, live: () => Promise<Tuple | undefined>): Source<Tuple | undefined> {
-    return {
-      kind: "checkpoint",
-      key: { saver: this.#ordinal, ...place },
-      live,
-      encode: async (tuple) => ({
-        value: tuple ? await packed(this.#serde, plain(tuple)) : null,
-        lossy: false,
-      }),
-      decode: async (value) =>
-        value === null ? undefined : ((await unpacked(this.#serde, String(value))) as Tuple),
-    };
-  }
-
-  #checkpoints(
-    config: Config,
-    { limit = -1, before, filter = {} }: ListOptions = {},
-    live: () => Listed | Promise<Listed>,
-  ): Source<Listed> {
-    const earlierThan = before?.configurable?.checkpoint_id ?? null;
-    const asked = { limit, before: earlierThan, filter: filter as JsonObject };
-    return {
-      kind: "checkpoints",
-      key: { saver: this.#ordinal, ...placeOf(config), ...asked },
-      live,
-      encode: async ({ tuples, whole }) => ({
-        value: { tuples: await packed(this.#serde, tuples.map(plain)), whole },
-        lossy: false,
-      }),
-      decode: async (value) => {
-        const { tuples, whole } = value as { tuples: string; whole: boolean };
-        return { tuples: (await unpacked(this.#serde, tuples)) as Tuple[], whole };
-      },
-    };
-  }
-}
-
-interface Listed {
-  tuples: Tuple[];
-  whole: boolean;
-}
-
-async function wholeOf(tuples: AsyncIterable<Tuple>): Promise<Listed> {
-  return { tuples: await gathered(tuples), whole: true };
-}
-
-async function gathered(tuples: AsyncIterable<Tuple>): Promise<Tuple[]> {
-  const all: Tuple[] = [];
-  for await (const tuple of tuples) all.push(tuple);
-  return all;
-}
-
-function placeOf({ configurable = {} }: Config): Place {
-  const { thread_id: thread, checkpoint_ns: namespace = "", checkpoint_id: id } = configurable;
-  return {
-    ...(thread === undefined ? {} : { thread_id: thread as JsonValue }),
-    checkpoint_ns: namespace,
-    ...(id ? { checkpoint_id: id } : {}),
-  };
-}
-
-function configOf(place: Place): Config {
-  return { configurable: { ...place } };
 }
 
 function textOf(place: Place): string {
   return canonicalText({ ...place });
-}
-
-/** A caller's configuration may hold anything; of a checkpoint's only the place is its own. */
-function plain({ config, parentConfig, ...tuple }: Tuple): Tuple {
-  const parent = parentConfig && { parentConfig: configOf(placeOf(parentConfig)) };
-  return { ...tuple, config: configOf(placeOf(config)), ...parent };
 }
 
 /** Puts a recorded checkpoint back, by the public methods that every version of the saver has. */

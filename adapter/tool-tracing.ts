@@ -5,7 +5,7 @@
  */
 import { observe } from "./derive.ts";
 import { installedCopies } from "./installed.ts";
-import { owners, replace } from "./patch.ts";
+import { replace, replaceInherited } from "./patch.ts";
 import type { ToolObject } from "./shape.ts";
 
 /** A callback handler that wants to see the body of a tool call. */
@@ -40,7 +40,7 @@ export async function traceInstalledTools(from: string): Promise<void> {
 
 function openBodies(tool: ToolObject, base: object): void {
   try {
-    for (const owner of owners(tool, "_call", base)) replace<Body>(owner, "_call", witnessed);
+    replaceInherited<Body>(tool, "_call", base, witnessed);
   } catch {
     // A frozen class stays as it is: its calls are told as callbacks tell them.
   }

@@ -2,7 +2,7 @@
 import { TwintrackError } from "./error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import {
-  answerText,
+  contentText,
   type ModelCall,
   type ModelMessage,
   type ModelPort,
@@ -49,7 +49,7 @@ export async function askModel(
     const { response, served } = await context.models.ask(model, record.request, signal);
     record.served = served;
     record.outcome = { status: "returned", value: response as unknown as JsonObject };
-    const text = answerText(response);
+    const text = contentText(response.content);
     return question.schema ? parsed(text, model) : text;
   } catch (error) {
     if (record.outcome.status !== "returned") {

@@ -9,6 +9,7 @@ import type { Prompt } from "./ask.ts";
 import { TwintrackError } from "./error.ts";
 import { canonicalText, digest, type JsonValue } from "./json.ts";
 import { jsonSchemaOf, type Schema } from "./schema.ts";
+import type { Undo } from "./undo.ts";
 
 /** What a step does once its retries are used up. */
 export type ErrorPolicy<Context, Output> =
@@ -58,6 +59,7 @@ interface RunStep<Context, Output, Needs> extends StepPolicy<Needs> {
   output?: Schema<Output>;
   tool?: never;
   args?: never;
+  undo?: never;
   model?: never;
 }
 
@@ -65,6 +67,8 @@ interface ToolStep<Context, Output, Needs> extends StepPolicy<Needs> {
   tool: string;
   args: (context: Context) => unknown;
   output: Schema<Output>;
+  /** Takes the write back when a person asks for it: `twintrack rollback --undo`. No run does so by itself. */
+  undo?: Undo<NoInfer<Output>>;
   run?: never;
   model?: never;
 }
@@ -78,6 +82,7 @@ interface ModelStep<Context, Output, Needs> extends StepPolicy<Needs> {
   run?: never;
   tool?: never;
   args?: never;
+  undo?: never;
 }
 
 type StepOf<Context, Output, Needs> =
@@ -108,6 +113,7 @@ export interface Step {
   readonly timeoutMs: number;
   readonly onError: ErrorPolicy<object, unknown>;
   readonly legacy: LegacyHint | undefined;
+  readonly undo: Undo<unknown> | undefined;
 }
 
 export interface Flow<Input = unknown, Output = unknown> {
@@ -233,6 +239,7 @@ function stepNode(
     timeoutMs: step.timeoutMs ?? DEFAULT_STEP_TIMEOUT_MS,
     onError: step.onError ?? "halt",
     legacy: step.legacy,
+    undo: step.undo,
   };
 }
 

@@ -8,6 +8,7 @@
 import type { Effect } from "./effect.ts";
 import { canonicalText, digest, type JsonValue } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Served } from "./tool.ts";
 import type { Side } from "./trigger.ts";
 
 /** One tool call of one run, as it was recorded. */
@@ -27,8 +28,8 @@ export interface ToolCall {
   /** Since the run started. */
   startedAtMs: number;
   durationMs: number;
-  /** `live` the tool ran; `recorded` answered from the other side; `refused` not executed. */
-  served: "live" | "recorded" | "refused";
+  /** `refused`: it was not executed. */
+  served: Served | "refused";
 }
 
 /** What the ledger says to a call of a shadow run. */

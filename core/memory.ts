@@ -4,9 +4,9 @@ import type { JsonValue } from "./json.ts";
 export interface MemoryRead {
   /**
    * `messages` of a session, the `variables` of a classic memory, a `checkpoint` of a thread or a list
-   * of `checkpoints`, `items` of a store.
+   * of `checkpoints`, the `deltas` above a checkpoint, `items` of a store.
    */
-  kind: "messages" | "variables" | "checkpoint" | "checkpoints" | "items";
+  kind: "messages" | "variables" | "checkpoint" | "checkpoints" | "deltas" | "items";
   /** Which of them: the session, the thread, what was searched for. */
   key: JsonValue;
   /** As it was before the run wrote. Absent: the same as in the read of this key before this one. */

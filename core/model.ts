@@ -93,6 +93,34 @@ export function sharingOf(calls: readonly ModelCall[]): ModelSharing | undefined
   return calls.every(({ served }) => served === "recorded") ? "shared" : "independent";
 }
 
+/** A model as it was asked for, and the version of it that answered. */
+export interface ModelVersion {
+  asked: string;
+  /** As the provider names it; where it does not, the name that was asked for. */
+  answered: string;
+}
+
+/** Under which names providers, and LangChain for them, tell what answered. */
+const VERSION_FIELDS = ["model", "model_name", "modelId", "model_id", "model_version"];
+
+/** Of the calls that were answered, each version once, in the order of their first answers. */
+export function versionsOf(calls: readonly ModelCall[]): ModelVersion[] {
+  const versions = new Map<string, ModelVersion>();
+  for (const { request, outcome } of calls) {
+    if (outcome.status !== "returned") continue;
+    const version = { asked: request.model, answered: answeredBy(outcome.value) ?? request.model };
+    versions.set(JSON.stringify(version), version);
+  }
+  return [...versions.values()];
+}
+
+function answeredBy(response: JsonValue): string | undefined {
+  const metadata = isJsonObject(response) ? response.metadata : undefined;
+  if (!isJsonObject(metadata)) return undefined;
+  const told = VERSION_FIELDS.map((field) => metadata[field]);
+  return told.find((name): name is string => typeof name === "string" && name !== "");
+}
+
 /** What a step asks; the port adds which model answers, and with which parameters. */
 export interface ModelQuestion {
   messages: ModelMessage[];
@@ -117,8 +145,8 @@ export interface ModelPort {
   ask(name: string, request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer>;
 }
 
-/** All text of an answer; blocks of other kinds have none. */
-export function answerText({ content }: ModelResponse): string {
+/** All text of a message or an answer; blocks of other kinds have none. */
+export function contentText(content: JsonValue): string {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return "";
   return content

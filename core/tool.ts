@@ -42,8 +42,8 @@ export interface ToolPort {
   canonicalArgs?(name: string, args: JsonValue): JsonValue;
 }
 
-/** How a call was answered: by the tool, or from the other side's record. */
-export type Served = "live" | "recorded";
+/** How a call was answered: by the tool, from the other side's record, or from a snapshot of that time. */
+export type Served = "live" | "recorded" | "snapshot";
 
 /**
  * The value a tool returned: the raw one where our adapter kept it, else MCP's
@@ -69,10 +69,11 @@ function failureOf(result: ToolResult): TwintrackError {
   return new TwintrackError("TOOL_FAILED", cause.message, { cause });
 }
 
-/** `recorded` when a shadow's port answered from a record. */
+/** What a shadow's port says of its answer; without a word of it the tool itself answered. */
 export function servedOf(result: ToolResult): Served {
   const kept = result._meta?.[RESULT_META_KEY];
-  return isJsonObject(kept) && kept.served === "recorded" ? "recorded" : "live";
+  const served = isJsonObject(kept) ? kept.served : undefined;
+  return served === "recorded" || served === "snapshot" ? served : "live";
 }
 
 /** All text blocks of a result, joined by line ends. */

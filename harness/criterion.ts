@@ -1,6 +1,7 @@
 /** The criteria of the gate, one function each: evidence and policy in, one reason out. */
 import type { Coverage } from "./coverage.ts";
 import type { DropGroup } from "./drop.ts";
+import type { ModelChange } from "./model-version.ts";
 import type { Pairs } from "./paired.ts";
 import type { CostPairs, P95Bounds } from "./ratio.ts";
 
@@ -35,6 +36,8 @@ export interface Evidence {
   /** Who was not compared: per group of triggers, how many were not and how many were. */
   drops?: DropGroup[];
   coverage?: Coverage;
+  /** Versions of models that took the place of others among these trials. */
+  modelChanges?: ModelChange[];
 }
 
 /** Limits that people set; see `DEFAULT_POLICY` in gate.ts for what holds without them. */

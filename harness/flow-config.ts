@@ -7,6 +7,7 @@ import type { Stage } from "../core/trigger.ts";
 import { type GateConfig, gateShape } from "./automation.ts";
 import type { Engine } from "./compare/judge.ts";
 import { type LadderStep, ladderShape } from "./ladder.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { anyFunction, anyObject, type LegacySource } from "./source.ts";
 
 /**
@@ -36,8 +37,12 @@ export interface FlowConfig {
     timeoutMs?: number;
     /** Trials that may wait to be judged; the newest beyond it are counted, not compared. Default 10,000. */
     maxOpen?: number;
-    /** A read, of a tool or of memory, that the other side did not make: refused (`recorded`, the default) or run (`live`). */
-    reads?: "recorded" | "live";
+    /**
+     * A read, of a tool or of memory, that the other side did not make: refused (`recorded`, the
+     * default) or run (`live`). With `snapshot` this function answers those of tools, except to a
+     * chain in Python; it runs in the shadow process and under its guard.
+     */
+    reads?: "recorded" | "live" | { snapshot: Snapshot };
     /**
      * Models of a chain that runs a second time: asked again (`live`, the default, which is what noise
      * measures), or answered from the first run's record and refused otherwise (`recorded`).
@@ -78,6 +83,10 @@ export const DEFAULT_SHADOW_TIMEOUT_MS = 30_000;
 const share = z.number().min(0).max(1).optional();
 const extractor = z.union([z.literal("agent"), anyFunction]);
 
+const readsName = z.enum(["recorded", "live"], {
+  error: 'must be "recorded", "live", or { snapshot: (tool, args, at) => … }',
+});
+
 export const flowShape = z.strictObject({
   legacy: z.union([z.literal("tap"), anyFunction, anyObject]).optional(),
   candidate: z.union([anyFunction, anyObject]).optional(),
@@ -92,7 +101,7 @@ export const flowShape = z.strictObject({
       sample: share,
       timeoutMs: z.number().positive().optional(),
       maxOpen: z.int().positive().optional(),
-      reads: z.enum(["recorded", "live"]).optional(),
+      reads: z.union([readsName, z.strictObject({ snapshot: anyFunction })]).optional(),
       models: z.enum(["recorded", "live"]).optional(),
       modelCallsPerDay: z.int().nonnegative().optional(),
     })

@@ -64,8 +64,18 @@ export interface Frame {
 const PREFIX_BYTES = 8;
 const LINE_END = 0x0a;
 
-export function trialIdOf(header: Pick<FrameHeader, "epoch" | "seq">): string {
-  return `${header.epoch}.${header.seq}`;
+/** Begins with the day, UTC, by which the store keeps it: `20261121-<epoch>.<seq>`. */
+export function trialIdOf({
+  receivedAt,
+  epoch,
+  seq,
+}: Pick<FrameHeader, "receivedAt" | "epoch" | "seq">): string {
+  return `${dayOf(receivedAt)}-${epoch}.${seq}`;
+}
+
+/** UTC, as ids begin with it and weeks are bounded by it: `20261116`. */
+export function dayOf(isoTime: string): string {
+  return isoTime.slice(0, 10).replaceAll("-", "");
 }
 
 /** Triggers that nobody will ever compare or look at, or may, are only counted. */

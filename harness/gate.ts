@@ -9,6 +9,7 @@ import { inputCoverage } from "./coverage.ts";
 import type { Criterion, Evidence, Policy, Reason } from "./criterion.ts";
 import * as criteria from "./criterion.ts";
 import { dropBias } from "./drop.ts";
+import { modelVersion } from "./model-version.ts";
 import * as rates from "./rate.ts";
 import * as ratios from "./ratio.ts";
 
@@ -51,6 +52,7 @@ const CRITERIA: readonly Criterion[] = [
   criteria.notRunRate,
   dropBias,
   inputCoverage,
+  modelVersion,
 ];
 
 /** @throws {TwintrackError} `USAGE` naming a field that is unknown or of the wrong kind. */
@@ -116,6 +118,7 @@ const EVIDENCE_FIELDS: Fields = {
   },
   drops: [{ feature: "text", group: "text", notRun: "count", compared: "count" }],
   coverage: { seen: "count", total: "count", unseen: "texts" },
+  modelChanges: [{ by: "text", from: "text", to: "text", at: "text", trials: "count" }],
 };
 
 const POLICY_FIELDS: Fields = {

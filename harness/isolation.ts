@@ -2,18 +2,21 @@
  * The tools of a shadow run: answered from what the other side did.
  *
  * The port has no way to execute a write: it holds the recording, the tools' declarations, and at
- * most a function that runs reads. A write that was not recorded is refused, whatever flags say.
+ * most a function that answers reads. A write that was not recorded is refused, whatever flags say.
  */
 import type { Effect } from "../core/effect.ts";
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import { answerBook, type ToolCall } from "../core/ledger.ts";
+import { readUnrecorded, recordLossy, writeRefused } from "../core/refusal.ts";
 import {
   RESULT_META_KEY,
+  type Served,
   type ToolCallOptions,
   type ToolPort,
   type ToolResult,
 } from "../core/tool.ts";
+import type { Past } from "./snapshot.ts";
 
 /** What isolation may know of the tools: their names and schemas, never their code. */
 export interface ToolDeclarations {
@@ -27,10 +30,16 @@ export type ReadTool = (
   options?: ToolCallOptions,
 ) => Promise<ToolResult>;
 
+/** Answers reads from the world as it was; no tool is run. */
+export function readsFrom(past: Past, tools: ToolDeclarations): ReadTool {
+  return async (name, args) =>
+    resultOf(await past.read(name, tools.canonicalArgs(name, args)), "snapshot");
+}
+
 /** Runs a tool only when it is declared `read`; anything else is refused before it is reached. */
 export function readsOf(tools: ToolPort & ToolDeclarations): ReadTool {
   return async (name, args, options) => {
-    if (tools.effectOf(name) !== "read") throw refused(name);
+    if (tools.effectOf(name) !== "read") throw writeRefused(name);
     return tools.callTool(name, args, options);
   };
 }
@@ -49,7 +58,8 @@ export interface IsolatedTools extends ToolDeclarations {
 export function isolatedTools(
   declarations: ToolDeclarations,
   recording: readonly ToolCall[],
-  liveRead?: ReadTool,
+  /** Answers reads that are not in the recording; without it they are refused. */
+  unrecorded?: ReadTool,
 ): IsolatedTools {
   const book = answerBook(recording);
   let servedMs = 0;
@@ -67,48 +77,31 @@ export function isolatedTools(
       );
       if (answer.kind === "recorded" && answer.call.lossy) {
         unservable ??= name;
-        throw lossyRecord(name);
+        throw recordLossy(name);
       }
       if (answer.kind === "recorded") {
         servedMs += answer.call.durationMs;
         return recordedResult(answer.call);
       }
-      if (answer.kind === "refused") throw refused(name);
-      if (liveRead) return liveRead(name, args, options);
-      throw new TwintrackError(
-        "READ_UNRECORDED",
-        `${name} was not called with these arguments by the other side`,
-        {
-          hint: 'Allow it with shadow: { reads: "live" }.',
-        },
-      );
+      if (answer.kind === "refused") throw writeRefused(name);
+      if (unrecorded) return unrecorded(name, args, options);
+      throw readUnrecorded(name);
     },
   };
 }
 
-function refused(name: string): TwintrackError {
-  return new TwintrackError(
-    "EFFECT_REFUSED",
-    `${name} is a write that the other side did not make; it was not executed`,
-  );
-}
-
-function lossyRecord(name: string): TwintrackError {
-  return new TwintrackError(
-    "RECORDING_LOSSY",
-    `${name} returned a value that JSON cannot hold, so its record cannot stand in for it`,
-    { hint: "Return plain data from the tool." },
-  );
+function resultOf(raw: JsonValue, served: Served): ToolResult {
+  return {
+    content: [{ type: "text", text: JSON.stringify(raw) }],
+    _meta: { [RESULT_META_KEY]: { raw, served } },
+  };
 }
 
 /** The recorded call as the tool would have answered it. */
 function recordedResult({ tool, outcome }: ToolCall): ToolResult {
   switch (outcome.status) {
     case "returned":
-      return {
-        content: [{ type: "text", text: JSON.stringify(outcome.value) }],
-        _meta: { [RESULT_META_KEY]: { raw: outcome.value, served: "recorded" } },
-      };
+      return resultOf(outcome.value, "recorded");
     case "threw":
       return {
         content: [{ type: "text", text: outcome.error.message }],

@@ -34,6 +34,8 @@ export interface Answer {
   triggerId: string;
   side: Side;
   outcome: Outcome;
+  /** The outcome's value holds what JavaScript or JSON cannot. */
+  lossy: boolean;
   durationMs: number;
 }
 
@@ -170,6 +172,7 @@ async function answerTrigger(
     triggerId: trigger.id,
     side,
     outcome: run.outcome,
+    lossy,
     durationMs: run.durationMs,
   };
 }

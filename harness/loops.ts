@@ -2,7 +2,6 @@
  * What a process does beside answering: ships the spool, judges trials, follows the stages, and the
  * chores. Every loop survives a database that is away.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import { messageOf } from "../core/error.ts";
 import type { KeyBook } from "./access/key-book.ts";
 import { pauseNoter } from "./audit/pause.ts";
@@ -19,9 +18,17 @@ import { stageWatch } from "./stage-watch.ts";
 import type { Database } from "./store/database.ts";
 import { openJobs, type TrialJobs } from "./store/jobs.ts";
 import { openDatabase, secondConnection } from "./store/open.ts";
+import { makeWeeks } from "./store/weeks.ts";
+import { until, within } from "./wait.ts";
 
 const TICK_MS = 100;
 const RECONNECT_MS = 1_000;
+/** A stage that somebody changed is followed within this. */
+const FOLLOW_EVERY_MS = 250;
+/** What others have shipped, or a worker has lost, is found within this; what is shipped here, at once. */
+const LOOK_EVERY_MS = 1_000;
+/** What comes in between is above the bound on open trials. */
+const RECOUNT_EVERY_MS = 250;
 /** A key that is revoked ends within this. */
 const KEYS_EVERY_MS = 1_000;
 /** What was shipped leaves the disk after this, however little is written. */
@@ -29,6 +36,7 @@ const ROTATE_EVERY_MS = 5 * 60_000;
 const EXPIRE_EVERY_MS = 60_000;
 /** How long the end may wait for a database that does not answer. */
 const CLOSE_MS = 5_000;
+const END_MS = 1_000;
 
 /** Work that is due now and then, while the database answers; a failure waits for the next time. */
 export interface Chore {
@@ -36,7 +44,12 @@ export interface Chore {
   run(db: Database, config: ResolvedConfig): Promise<void>;
 }
 
-const chores: readonly Chore[] = [stageWatch, retentionChore];
+const weekChore: Chore = {
+  everyMs: 60 * 60_000,
+  run: async (db) => void (await makeWeeks(db, new Date())),
+};
+
+const chores: readonly Chore[] = [stageWatch, weekChore, retentionChore];
 
 interface Machinery {
   db: Database;
@@ -82,15 +95,20 @@ export function startLoops(parts: LoopParts): Loops {
     });
     return machinery;
   };
+  const bell = openBell();
   const notePause = pauseNoter(parts.stages);
   const ship = async () => {
-    const { db, shipper } = await connected();
-    await shipper.ship();
-    await parts.stages.refresh(db);
-    await notePause(db);
-    await parts.backlog.refresh(db);
+    const { shipper } = await connected();
+    if ((await shipper.ship()) > 0) bell.ring();
     delete problems.database;
   };
+  // Apart from shipping, which does not end while more comes than it can carry.
+  const follow = async () => {
+    const { db } = await connected();
+    await parts.stages.refresh(db);
+    await notePause(db);
+  };
+  const recount = async () => parts.backlog.refresh((await connected()).db);
   // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
   let pausing = new AbortController();
   let judged = 0;
@@ -108,13 +126,15 @@ export function startLoops(parts: LoopParts): Loops {
     } else if (pausing.signal.aborted) pausing = new AbortController();
   };
   const loops = [
-    loop(stop.signal, ship, (error) => {
+    loop(stop.signal, ship, tick, (error) => {
       problems.database = messageOf(error);
     }),
-    loop(stop.signal, judge, (error) => {
+    loop(stop.signal, judge, bell.heard, (error) => {
       problems.shadow = messageOf(error);
     }),
-    loop(stop.signal, followSwitch, () => undefined),
+    every(FOLLOW_EVERY_MS, stop.signal, follow), // Who ships says what is wrong with the database.
+    loop(stop.signal, followSwitch, tick, () => undefined),
+    every(RECOUNT_EVERY_MS, stop.signal, recount),
     every(KEYS_EVERY_MS, stop.signal, async () => parts.keys.refresh((await connected()).db)),
     every(ROTATE_EVERY_MS, stop.signal, async () => parts.spool.rotate()),
     every(EXPIRE_EVERY_MS, stop.signal, async () => void parts.spool.expire()),
@@ -135,22 +155,18 @@ export function startLoops(parts: LoopParts): Loops {
     judged: () => judged,
     async settle() {
       await ship();
+      await follow();
+      await recount();
       await judge();
     },
     async close() {
       stop.abort();
       await within(CLOSE_MS, finish());
-      await opened?.jobs.close();
+      // What a worker leaves half done is its heirs', whether or not the database hears of it.
+      if (opened) await within(END_MS, opened.jobs.close()).catch(() => undefined);
       await Promise.allSettled([opened?.db.close(), opened?.desk.close()]);
     },
   };
-}
-
-/** Waits for `work`, but no longer; it is then left to itself. */
-async function within(limitMs: number, work: Promise<void>): Promise<void> {
-  const ended = new AbortController();
-  const limit = pause(limitMs, undefined, { signal: ended.signal }).catch(() => undefined);
-  await Promise.race([work, limit]).finally(() => ended.abort());
 }
 
 /** Calls of the returned function run one after the other, each of them. */
@@ -170,14 +186,16 @@ async function every(
   work: () => Promise<void>,
 ): Promise<void> {
   while (!signal.aborted) {
-    await pause(intervalMs, undefined, { signal }).catch(() => undefined);
+    await until(intervalMs, signal);
     if (!signal.aborted) await work().catch(() => undefined);
   }
 }
 
-async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
+async function connect({ config, stages, spool, host }: LoopParts): Promise<Machinery> {
   const db = await openDatabase(config);
-  const jobs = await openJobs(db).catch(async (error: unknown) => {
+  // Who is ready knows the stages.
+  const opening = stages.refresh(db).then(() => openJobs(db));
+  const jobs = await opening.catch(async (error: unknown) => {
     await db.close();
     throw error;
   });
@@ -187,20 +205,40 @@ async function connect({ config, spool, host }: LoopParts): Promise<Machinery> {
   return { db, desk, jobs, shipper: openShipper({ db, jobs, spool, vault }), drain: worker.drain };
 }
 
-/** Repeats `work` until stopped; a failure is told and tried again later. */
+const tick = (signal: AbortSignal) => until(TICK_MS, signal);
+
+interface Bell {
+  ring(): void;
+  /** Waits until it rings, or as long as nobody needs to hear of what others did. */
+  heard(signal: AbortSignal): Promise<void>;
+}
+
+function openBell(): Bell {
+  let ringing = Promise.withResolvers<void>();
+  return {
+    ring: () => ringing.resolve(),
+    async heard(signal) {
+      await within(LOOK_EVERY_MS, ringing.promise, signal);
+      ringing = Promise.withResolvers();
+    },
+  };
+}
+
+/** Repeats `work` until stopped, with `rest` in between; a failure is told and tried again later. */
 async function loop(
   signal: AbortSignal,
   work: () => Promise<void>,
+  rest: (signal: AbortSignal) => Promise<void>,
   onError: (error: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
-    const waitMs = await work().then(
-      () => TICK_MS,
+    const next = await work().then(
+      () => rest,
       (error: unknown) => {
         onError(error);
-        return RECONNECT_MS;
+        return (stopped: AbortSignal) => until(RECONNECT_MS, stopped);
       },
     );
-    await pause(waitMs, undefined, { signal }).catch(() => undefined); // Stopping wakes it.
+    await next(signal);
   }
 }

@@ -8,15 +8,21 @@ import type { JudgedTrial } from "./store/judgements.ts";
 import type { OpenTrial } from "./store/trials.ts";
 import { judgeTrial } from "./trial.ts";
 
-/** Judges a trial; one that cannot be opened, or that no side can be opened for, is incomparable. */
+/**
+ * Judges a trial; one that cannot be opened, or that no side can be opened for, is incomparable.
+ *
+ * @param onLost takes what was thrown, before that becomes a verdict
+ */
 export async function judgeOrLose(
   trial: OpenTrial,
   sides: Sides,
   privacy: Privacy,
+  onLost?: (thrown: unknown) => void,
 ): Promise<JudgedTrial> {
-  return judgeTrial(trial, sides, privacy).catch((thrown: unknown) =>
-    protectTrial(lostTrial(trial, "incomparable", reasonOf(thrown)), privacy),
-  );
+  return judgeTrial(trial, sides, privacy).catch((thrown: unknown) => {
+    onLost?.(thrown);
+    return protectTrial(lostTrial(trial, "incomparable", reasonOf(thrown)), privacy);
+  });
 }
 
 /** The judgement of a trial whose judge died, or that could not be judged at all. */

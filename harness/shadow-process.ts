@@ -6,6 +6,7 @@ import { readdirSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 import { Worker } from "node:worker_threads";
 import { guardEgress } from "../adapter/egress.ts";
+import { isTwintrackError } from "../core/error.ts";
 import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
@@ -16,6 +17,7 @@ import { openSides, type Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { StoredTrial } from "./store/stored-trials.ts";
 import type { OpenTrial } from "./store/trials.ts";
+import { openSurroundings } from "./surroundings.ts";
 import { rejudgeTrial } from "./trial.ts";
 
 export type ToShadow =
@@ -54,6 +56,7 @@ async function main(configFile: string, dataDir: string): Promise<void> {
   const config = { ...(await loadConfig(configFile)), dataDir };
   const sides = openSides(config);
   const privacy = privacyOf(config);
+  acceptChanges();
   process.on("message", (message: ToShadow) => {
     answer(message, sides, privacy)
       .then(send)
@@ -69,21 +72,35 @@ const MOST_DESCRIPTORS = 512;
 
 let trials = 0;
 const realm = openRealm();
-/** Flows whose code is loaded, with and without their legacy side. */
-const loaded = new Set<string>();
+const surroundings = openSurroundings();
+/** Trials under way, each with whether another was so at any time. */
+const underWay = new Set<{ hadCompany: boolean }>();
+/** Of each flow its code, with and without its legacy side. */
+const loaded = new Map<string, Promise<void>>();
 
-async function load({ flow, authoritative, noiseWanted }: OpenTrial, sides: Sides): Promise<void> {
-  const runsLegacy = noiseWanted || authoritative === "candidate";
-  const key = `${flow} ${runsLegacy}`;
-  if (loaded.has(key)) return;
+function load(trial: OpenTrial, sides: Sides): Promise<void> {
+  const runsLegacy = trial.noiseWanted || trial.authoritative === "candidate";
+  const key = `${trial.flow} ${runsLegacy}`;
+  const loading = loaded.get(key) ?? loadOnce(trial.flow, runsLegacy, sides);
+  loaded.set(key, loading);
+  return loading;
+}
+
+async function loadOnce(flow: string, runsLegacy: boolean, sides: Sides): Promise<void> {
   const opening = [
     sides.catalog(),
     sides.candidate(flow),
     ...(runsLegacy ? [sides.legacy(flow)] : []),
   ];
   await Promise.allSettled(opening); // Whoever judges meets the failure.
-  loaded.add(key);
+  // A run may have done it as well as the code that was loaded.
+  if (underWay.size > 0) endOver(firstChange());
+  acceptChanges();
+}
+
+function acceptChanges(): void {
   realm.accept();
+  surroundings.accept();
 }
 
 function isTired(): boolean {
@@ -98,12 +115,37 @@ function openDescriptors(): number {
   }
 }
 
+function firstChange(): string | undefined {
+  return realm.changed() ?? surroundings.changed();
+}
+
+function endOver(changed: string | undefined): void {
+  if (changed !== undefined) endWith(`a run changed ${changed}`);
+}
+
 /** Nobody knows which of the runs under way did it: all of them are lost, and tried again alone. */
-function endIfChanged(): void {
-  const changed = realm.changed();
-  if (changed === undefined) return;
-  process.stderr.write(`a run changed ${changed}\n`);
+function endWith(reason: string): never {
+  process.stderr.write(`${reason}\n`);
   process.exit(1);
+}
+
+/** What a Python process ended of was done by one of those that ran in it. */
+function endBeside(hadCompany: boolean, thrown: unknown): void {
+  if (hadCompany && isTwintrackError(thrown) && thrown.code === "PYTHON_LOST")
+    endWith(thrown.message);
+}
+
+async function accompanied<T>(
+  work: (trial: { readonly hadCompany: boolean }) => Promise<T>,
+): Promise<{ done: T; hadCompany: boolean }> {
+  const trial = { hadCompany: underWay.size > 0 };
+  for (const other of underWay) other.hadCompany = true;
+  underWay.add(trial);
+  try {
+    return { done: await work(trial), hadCompany: trial.hadCompany };
+  } finally {
+    underWay.delete(trial);
+  }
 }
 
 async function answer(message: ToShadow, sides: Sides, privacy: Privacy): Promise<FromShadow> {
@@ -112,9 +154,14 @@ async function answer(message: ToShadow, sides: Sides, privacy: Privacy): Promis
     return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides, privacy) };
   }
   await load(message.trial, sides);
-  const trial = await judgeOrLose(message.trial, sides, privacy);
-  endIfChanged();
-  return { kind: "judged", trial, tired: isTired() };
+  endOver(firstChange()); // What an earlier run left behind is not found by this one.
+  const { done: trial, hadCompany } = await accompanied((self) =>
+    judgeOrLose(message.trial, sides, privacy, (thrown) => endBeside(self.hadCompany, thrown)),
+  );
+  // Who was alone may leave surroundings behind: its verdict holds, the next trial is another process's.
+  const left = surroundings.changed();
+  endOver(realm.changed() ?? (hadCompany ? left : undefined));
+  return { kind: "judged", trial, tired: isTired() || left !== undefined };
 }
 
 const [, , configFile, dataDir] = process.argv;

@@ -1,6 +1,6 @@
 /** The runs of a shadow: the side that did not answer, and legacy a second time. */
 import type { Catalog } from "../adapter/catalog.ts";
-import type { ChainRun } from "../adapter/chain.ts";
+import type { AnswerRead, ChainRun } from "../adapter/chain.ts";
 import { withAttempts } from "../adapter/egress.ts";
 import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
@@ -11,11 +11,12 @@ import { type ModelCall, sharingOf } from "../core/model.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
 import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
-import { isolatedTools, readsOf } from "./isolation.ts";
+import { isolatedTools, type ReadTool, readsFrom, readsOf } from "./isolation.ts";
 import type { Bar, ComparedRun } from "./judgement.ts";
 import { dailyBudget, isolatedModels } from "./model/isolation.ts";
 import { notKept, oversize } from "./oversize.ts";
 import type { Sides } from "./side.ts";
+import { type Past, pastAt } from "./snapshot.ts";
 import type { OpenTrial } from "./store/trials.ts";
 
 /** One side's run, as it is compared and stored. */
@@ -57,7 +58,7 @@ export async function runOther(
   answered: SideRun,
 ): Promise<SideRun & { flowHash?: string }> {
   return other === "legacy"
-    ? runLegacy(bench, input, answered)
+    ? runLegacy(bench, trial, input, answered)
     : runCandidate(bench, trial, input, answered);
 }
 
@@ -71,8 +72,8 @@ async function runCandidate(
   const flow = await bench.sides.candidate(bench.flow);
   const limitMs = shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
   const signal = AbortSignal.timeout(limitMs);
-  const liveRead = shadow.reads === "live" ? readsOf(bench.catalog) : undefined;
-  const tools = isolatedTools(bench.catalog, calls, liveRead);
+  const past = pastOf(bench, trial);
+  const tools = isolatedTools(bench.catalog, calls, unrecordedReads(bench, past));
   const models = isolatedModels(bench.sides.models, modelCalls, {
     unrecorded: shadow.models ?? "live",
     spend: () => spend(bench, 1),
@@ -89,13 +90,25 @@ async function runCandidate(
   });
   const sharing = sharingOf(run.modelCalls ?? []);
   const lossy = tools.unservable();
+  const incomparable = lossy === undefined ? past?.failed() : `recording_lossy: ${lossy}`;
   return {
     ...bounded(run),
     ...(sharing && { models: sharing }),
-    ...(lossy !== undefined && { incomparable: `recording_lossy: ${lossy}` }),
+    ...(incomparable !== undefined && { incomparable }),
     durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
     flowHash: flow.hash,
   };
+}
+
+/** The world at the time of the trigger, where the flow's configuration has a snapshot of it. */
+function pastOf({ config }: Bench, { receivedAt }: OpenTrial): Past | undefined {
+  const reads = config.shadow?.reads;
+  return typeof reads === "object" ? pastAt(reads.snapshot, new Date(receivedAt)) : undefined;
+}
+
+function unrecordedReads({ config, catalog }: Bench, past?: Past): ReadTool | undefined {
+  if (past) return readsFrom(past, catalog);
+  return config.shadow?.reads === "live" ? readsOf(catalog) : undefined;
 }
 
 /** An answer that is too large to be compared is given up at once: even to mask it would take too long. */
@@ -124,6 +137,7 @@ function spend({ flow, config }: Bench, questions: number): boolean {
  */
 export async function runNoise(
   bench: Bench,
+  trial: OpenTrial,
   input: JsonValue,
   answered: SideRun,
 ): Promise<SideRun | undefined> {
@@ -131,7 +145,7 @@ export async function runNoise(
   const expected = shares ? 0 : (answered.modelCalls?.length ?? 0);
   if (!spend(bench, expected)) return undefined;
   const models = shares ? answered.modelCalls : undefined;
-  const run = await runLegacy(bench, input, answered, models);
+  const run = await runLegacy(bench, trial, input, answered, models);
   const asked = (run.modelCalls ?? []).filter(({ served }) => served === "live").length;
   for (let more = asked - expected; more > 0; more--) spend(bench, 1);
   return run.incomparable === undefined ? run : undefined;
@@ -152,6 +166,7 @@ function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
 
 async function runLegacy(
   bench: Bench,
+  trial: OpenTrial,
   input: JsonValue,
   { calls, modelCalls = [], memory = [] }: SideRun,
   /** Answers to share; without them the run asks as `shadow.models` says. */
@@ -160,6 +175,7 @@ async function runLegacy(
   const { shadow = {} } = bench.config;
   const models = shadow.models ?? "live";
   const legacy = await bench.sides.legacy(bench.flow);
+  const past = pastOf(bench, trial);
   const run: ChainRun = await withAttempts(() =>
     legacy.invoke(input, {
       tools: {
@@ -168,7 +184,7 @@ async function runLegacy(
           ...call,
           tool: bench.catalog.originalName(call.tool),
         })),
-        reads: shadow.reads ?? "recorded",
+        reads: past ? readsUnder(bench, past) : shadow.reads === "live" ? "live" : "recorded",
         // A shared answer hides what the model does by chance, which is noise to be measured, too.
         modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
         models,
@@ -178,9 +194,17 @@ async function runLegacy(
       timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
     }),
   );
-  const incomparable = lostMemory(run.memory);
+  const incomparable = lostMemory(run.memory) ?? past?.failed();
   const found = { ...run, calls: named(bench, run.calls) };
   return bounded(incomparable === undefined ? found : { ...found, incomparable });
+}
+
+/** The same snapshot, for tools by their authors' names. */
+function readsUnder({ catalog }: Bench, past: Past): AnswerRead {
+  return (original, args) => {
+    const tool = catalog.qualify(original);
+    return past.read(tool, catalog.canonicalArgs(tool, args));
+  };
 }
 
 /** A chain that could not read its memory is another chain, whatever it made of that. */

@@ -100,7 +100,9 @@ async function judgeEach(
   suspected: ReadonlySet<string>,
   stop: AbortSignal,
 ): Promise<JudgedTrial[]> {
-  const stopped = once(stop);
+  // The drain may go on for days: what hangs on its signal beyond the batch would never be let go.
+  const batch = new AbortController();
+  const stopped = once(stop, batch.signal);
   const judged: JudgedTrial[] = [];
   const suspects = trials.filter(({ id }) => suspected.has(id));
   const others = trials.filter(({ id }) => !suspected.has(id));
@@ -117,6 +119,7 @@ async function judgeEach(
     const result = await Promise.race([judge(bench, trial).catch(lost), stopped]);
     if (result !== "stopped") judged.push(result);
   });
+  batch.abort();
   return judged;
 }
 
@@ -140,10 +143,11 @@ function limitOf(config: ResolvedConfig, trial: OpenTrial): number {
   return sideMs * (trial.noiseWanted ? 2 : 1) + GRACE_MS;
 }
 
-function once(stop: AbortSignal): Promise<"stopped"> {
+/** @param until whoever waits for it has ended */
+function once(stop: AbortSignal, until: AbortSignal): Promise<"stopped"> {
   const { promise, resolve } = Promise.withResolvers<"stopped">();
   if (stop.aborted) resolve("stopped");
-  stop.addEventListener("abort", () => resolve("stopped"), { once: true });
+  stop.addEventListener("abort", () => resolve("stopped"), { once: true, signal: until });
   return promise;
 }
 

@@ -202,7 +202,7 @@ function headerOf({ flow, epoch, run, triggerId, config, outlook, fits }: Told):
     flow,
     triggerId,
     source: "tap",
-    receivedAt: run.receivedAt,
+    receivedAt: new Date(run.receivedAt).toISOString(),
     stage,
     authoritative: "legacy",
     status: run.outcome.status,

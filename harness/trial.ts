@@ -7,6 +7,7 @@ import { validateArgs } from "../adapter/contract.ts";
 import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { ToolCall } from "../core/ledger.ts";
+import { type ModelCall, type ModelVersion, versionsOf } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { costOf, spentUsd } from "../core/price.ts";
 import type { Side } from "../core/trigger.ts";
@@ -14,6 +15,7 @@ import { compileRules } from "./compare/rules.ts";
 import { decodePayload } from "./frame.ts";
 import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";
 import { withinBounds } from "./oversize.ts";
+import type { Mask } from "./privacy/mask.ts";
 import { type Privacy, runPlace, tracePlace } from "./privacy/privacy.ts";
 import { protectJudgement, protectTrial } from "./privacy/protect.ts";
 import { flowHashOf, seenIn } from "./seen.ts";
@@ -51,7 +53,7 @@ export async function judgeTrial(
   );
   const noise =
     trial.noiseWanted && trial.authoritative === "legacy"
-      ? await runNoise(bench, payload.input, answered)
+      ? await runNoise(bench, trial, payload.input, answered)
       : undefined;
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
   const seen = await seenIn(sides, trial.flow, payload.input, { legacy, candidate });
@@ -144,7 +146,7 @@ function unlessIncomparable(judgement: RunsJudgement, reason: string | undefined
 
 /** @param beside the runs of the shadow: what they asked was asked for the comparison alone. */
 function usageOf(
-  { sides: { prices } }: Bench,
+  { sides: { prices }, mask }: Bench,
   { legacy, candidate }: { legacy: SideRun; candidate: SideRun },
   beside: readonly SideRun[],
 ): Usage | undefined {
@@ -152,10 +154,21 @@ function usageOf(
   if (ofLegacy.length + ofCandidate.length === 0) return undefined;
   const asked = beside.flatMap(({ modelCalls = [] }) => modelCalls);
   return {
-    legacy: costOf(ofLegacy, prices),
-    candidate: costOf(ofCandidate, prices),
+    legacy: { ...costOf(ofLegacy, prices), models: versions(ofLegacy, mask) },
+    candidate: { ...costOf(ofCandidate, prices), models: versions(ofCandidate, mask) },
     spentUsd: spentUsd(asked, prices),
   };
+}
+
+const MOST_VERSIONS = 20;
+const LONGEST_NAME = 100;
+
+/** A service may put anything where the name of its model is expected. */
+function versions(calls: readonly ModelCall[], mask: Mask): ModelVersion[] {
+  const shown = (name: string) => mask.text(name.slice(0, LONGEST_NAME));
+  return versionsOf(calls)
+    .slice(0, MOST_VERSIONS)
+    .map(({ asked, answered }) => ({ asked: shown(asked), answered: shown(answered) }));
 }
 
 /** Calls of the candidate whose arguments break the tool's contract, whoever answered them. */

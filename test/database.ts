@@ -1,20 +1,17 @@
-/** A fresh, migrated database per test file: cloned from a template on Postgres, a folder for PGlite. */
-import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+/** A database and a folder of their own for every test that asks: cloned from the suite's template. */
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { inject } from "vitest";
 import type { Database } from "../harness/store/database.ts";
-import { migrate } from "../harness/store/migrate.ts";
-import { openPglite } from "../harness/store/pglite.ts";
-import { openPostgres } from "../harness/store/postgres.ts";
+import { connectDatabase } from "../harness/store/open.ts";
+import { administer } from "./template.ts";
 
 export const BACKENDS = ["postgres", "pglite"] as const;
 export type Backend = (typeof BACKENDS)[number];
 
-export interface TestDatabase {
-  db: Database;
+/** Where a migrated database is that nobody has opened yet. */
+export interface TestPlace {
   /** Connection string; undefined for PGlite. */
   url: string | undefined;
   /** Data folder; for Postgres only spool and snapshot go there. */
@@ -22,50 +19,47 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+export interface TestDatabase extends TestPlace {
+  db: Database;
+}
+
 export async function freshDatabase(backend: Backend): Promise<TestDatabase> {
-  const dataDir = mkdtempSync(join(tmpdir(), "twintrack-test-"));
-  const { db, url, drop } =
-    backend === "postgres" ? await freshPostgres() : await freshPglite(dataDir);
+  const place = await freshPlace(backend);
+  const db = await connectDatabase({ databaseUrl: place.url, dataDir: place.dataDir });
   return {
+    ...place,
     db,
-    url,
-    dataDir,
     async drop() {
       await db.close();
-      await drop();
-      rmSync(dataDir, { recursive: true, force: true });
+      await place.drop();
     },
   };
 }
 
-async function freshPglite(dataDir: string) {
-  const db = await openPglite(join(dataDir, "pglite"));
-  await migrate(db);
-  return { db, url: undefined, drop: async () => undefined };
+export async function freshPlace(backend: Backend): Promise<TestPlace> {
+  const dataDir = mkdtempSync(join(tmpdir(), "twintrack-test-"));
+  const removeFolder = () => rmSync(dataDir, { recursive: true, force: true });
+  if (backend === "pglite") {
+    cpSync(inject("pgliteTemplate"), join(dataDir, "pglite"), { recursive: true });
+    return { url: undefined, dataDir, drop: async () => removeFolder() };
+  }
+  const name = `twintrack_${crypto.randomUUID().replaceAll("-", "")}`;
+  const url = await createDatabase(name, inject("postgresTemplate"));
+  return {
+    url,
+    dataDir,
+    async drop() {
+      await administer(inject("postgresUrl"), `drop database if exists ${name} with (force)`);
+      removeFolder();
+    },
+  };
 }
 
-async function freshPostgres() {
-  const name = `twintrack_${createHash("sha256").update(`${process.pid}${performance.now()}`).digest("hex").slice(0, 16)}`;
-  const url = await createDatabase(name);
-  const db = openPostgres({ url });
-  await migrate(db);
-  return { db, url, drop: () => administer(`drop database if exists ${name} with (force)`) };
-}
-
-/** An empty database of its own on the suite's server. Returns its connection string. */
-export async function createDatabase(name: string): Promise<string> {
-  await administer(`create database ${name}`);
-  const url = new URL(inject("postgresUrl"));
+/** A database of its own on the suite's server, empty unless it has a template. Returns its connection string. */
+export async function createDatabase(name: string, template = "template1"): Promise<string> {
+  const server = inject("postgresUrl");
+  await administer(server, `create database ${name} template ${template} strategy file_copy`);
+  const url = new URL(server);
   url.pathname = `/${name}`;
   return url.href;
-}
-
-async function administer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject("postgresUrl") });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

@@ -5,7 +5,16 @@
  * Postgres refuses to run as root, so root runs it as `nobody`, from a copy that `nobody` may read.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -28,79 +37,89 @@ export default async function setup(
     project.provide("postgresUrl", given);
     return undefined;
   }
-  const server = await startPostgres();
+  const server = await startPostgres(FORGETFUL);
   project.provide("postgresUrl", server.url);
   return server.stop;
 }
 
 export interface PostgresServer {
   url: string;
-  /** Of the server process, to freeze or kill it. */
-  pid: number;
+  /** Stops the server and all its backends where they are: nobody is answered any more. */
+  freeze(): void;
+  thaw(): void;
+  /** Ends it and keeps its data, until it is resumed on the same port. */
+  halt(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/** It outlives the death of a process, not of the machine: tests ask no more, benchmarks do. */
+const FORGETFUL = ["fsync=off", "full_page_writes=off"];
+
+/** @param settings beside the defaults, as `name=value` */
+export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
   const asRoot = process.getuid?.() === 0;
   const bin = await binaries(asRoot);
   const folder = mkdtempSync(join(tmpdir(), "twintrack-postgres-"));
   const data = join(folder, "data");
   if (asRoot) chownSync(folder, NOBODY, NOBODY);
-  const identity = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
+  const identity = { cwd: folder, ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}) };
   const init = spawnSync(
     join(bin, "initdb"),
     ["-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"],
-    {
-      ...identity,
-      cwd: folder,
-      encoding: "utf8",
-    },
+    { ...identity, encoding: "utf8" },
   );
   if (init.status !== 0) throw new Error(`initdb failed: ${init.error?.message ?? init.stderr}`);
   const port = await freePort();
-  const child = startServer(join(bin, "postgres"), data, port, folder, identity);
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  await untilItAnswers(url, child);
-  return { url, pid: Number(postmasterPid(data)), stop: () => stopServer(child, folder) };
+  const own = ["listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`];
+  const args = [...own, ...settings].flatMap((setting) => ["-c", setting]);
+  const start = async () => {
+    const started = startServer(
+      [join(bin, "postgres"), "-D", data, "-p", String(port), ...args],
+      identity,
+    );
+    await untilItAnswers(url, started);
+    return started;
+  };
+  let child = await start();
+  return {
+    url,
+    freeze: () => signalTree(data, "SIGSTOP"),
+    thaw: () => signalTree(data, "SIGCONT"),
+    halt: () => stopServer(child),
+    async resume() {
+      child = await start();
+    },
+    async stop() {
+      await stopServer(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
-function postmasterPid(data: string): string {
-  return spawnSync("head", ["-n", "1", join(data, "postmaster.pid")], {
-    encoding: "utf8",
-  }).stdout.trim();
+/** @throws when there are no backends: what is not there cannot be frozen. */
+function signalTree(data: string, signal: NodeJS.Signals): void {
+  const pid = Number.parseInt(readFileSync(join(data, "postmaster.pid"), "utf8"), 10);
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  if (children.length < 4) throw new Error(`Postgres ${pid} has only ${children.length} children`);
+  for (const one of [pid, ...children.map(Number)]) process.kill(one, signal);
 }
 
 /** The shell waits for the end of its input: when this process dies, however, Postgres is told. */
-function startServer(
-  command: string,
-  data: string,
-  port: number,
-  folder: string,
-  identity: object,
-): ChildProcess {
+function startServer(command: readonly string[], options: object): ChildProcess {
   const script = '"$@" & server=$!; read -r _; kill -INT $server; wait $server';
-  const args = [
-    "-c",
-    script,
-    "sh",
-    command,
-    "-D",
-    data,
-    "-p",
-    String(port),
-    "-c",
-    "listen_addresses=127.0.0.1",
-    "-c",
-    `unix_socket_directories=${folder}`,
-  ];
-  return spawn("sh", args, { ...identity, cwd: folder, stdio: ["pipe", "ignore", "ignore"] });
+  return spawn("sh", ["-c", script, "sh", ...command], {
+    ...options,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
 }
 
-async function stopServer(child: ChildProcess, folder: string): Promise<void> {
+async function stopServer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
   const exited = new Promise((resolve) => child.once("exit", resolve));
   child.stdin?.end();
   await exited;
-  rmSync(folder, { recursive: true, force: true });
 }
 
 /** The folder of the binaries; for root a copy that others may enter. */

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ERROR_CODES } from "../core/error.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -127,12 +127,13 @@ async function startServer(
 
 /** The reader's eyes: the report is looked at again until nothing is open. */
 async function untilJudged(count: number): Promise<void> {
-  for (;;) {
-    const report = (await (await fetch("http://localhost:4100/api/report")).json()) as {
-      books: { open: number; answered: number };
-    };
-    if (report.books.open === 0 && report.books.answered === count) return;
-  }
+  await vi.waitFor(
+    async () => {
+      const report = await (await fetch("http://localhost:4100/api/report")).json();
+      expect(report).toMatchObject({ books: { open: 0, answered: count } });
+    },
+    { timeout: 120_000, interval: 200 },
+  );
 }
 
 test("every shell command outside the tutorial is a script that exists, or brings up the compose file", () => {

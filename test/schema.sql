@@ -61,11 +61,16 @@ create table twintrack.differences (
   rule text,
   place text,
   message text,
+  received_at timestamp with time zone not null,
+  stage text not null,
+  verdict text,
+  noise_verdict text,
+  models jsonb,
   PRIMARY KEY (trial_id, compared, ordinal),
   FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
   CHECK ((compared = ANY (ARRAY['candidate'::text, 'noise'::text])))
-);
-CREATE INDEX differences_fingerprint ON twintrack.differences USING btree (flow, fingerprint, compared);
+) partition by range (trial_id);
+CREATE INDEX differences_open ON twintrack.differences USING btree (flow, received_at) WHERE (rule IS NULL);
 
 create table twintrack.divergences (
   flow text not null,
@@ -76,6 +81,13 @@ create table twintrack.divergences (
   first_seen timestamp with time zone not null default now(),
   PRIMARY KEY (flow, fingerprint),
   CHECK ((fingerprint ~ '^v[0-9]+:'::text))
+);
+
+create table twintrack.epochs (
+  epoch uuid not null,
+  last_seq bigint not null,
+  PRIMARY KEY (epoch),
+  CHECK ((last_seq > 0))
 );
 
 create table twintrack.flows (
@@ -200,7 +212,7 @@ create table twintrack.runs (
   FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
   CHECK ((side = ANY (ARRAY['legacy'::text, 'candidate'::text, 'noise'::text]))),
   CHECK ((status = ANY (ARRAY['returned'::text, 'threw'::text, 'timed_out'::text])))
-);
+) partition by range (trial_id);
 
 create table twintrack.stage_changes (
   id bigint not null generated always as identity,
@@ -218,6 +230,35 @@ create table twintrack.stage_changes (
   CHECK ((why <> ''::text))
 );
 CREATE INDEX stage_changes_flow ON twintrack.stage_changes USING btree (flow, id DESC);
+
+create table twintrack.tallies (
+  flow text not null,
+  day date not null,
+  stage text not null,
+  flow_hash text not null,
+  verdict text not null,
+  reason text not null,
+  noise_verdict text not null,
+  trace_verdict text not null,
+  models_digest text not null,
+  models jsonb,
+  trials bigint not null,
+  dropped bigint not null,
+  contract_violations bigint not null,
+  legacy_runs bigint not null,
+  candidate_runs bigint not null,
+  asked bigint not null,
+  priced bigint not null,
+  legacy_usd numeric not null,
+  candidate_usd numeric not null,
+  legacy_squares numeric not null,
+  candidate_squares numeric not null,
+  products numeric not null,
+  legacy_tokens bigint not null,
+  candidate_tokens bigint not null,
+  spent_usd numeric not null,
+  PRIMARY KEY (flow, day, stage, flow_hash, verdict, reason, noise_verdict, trace_verdict, models_digest)
+);
 
 create table twintrack.trials (
   id text not null,
@@ -244,18 +285,49 @@ create table twintrack.trials (
   first_divergent_step text,
   steps jsonb,
   rules jsonb,
-  usage jsonb,
-  UNIQUE (epoch, seq),
+  answer_status text,
+  answer_ms double precision,
+  answer_bytes integer,
+  legacy_ms double precision,
+  candidate_ms double precision,
+  dropped boolean generated always as (twintrack.is_drop(verdict, reason)) stored,
+  legacy_tokens bigint,
+  candidate_tokens bigint,
+  legacy_usd numeric,
+  candidate_usd numeric,
+  spent_usd numeric,
+  models jsonb,
   PRIMARY KEY (id),
   CHECK (((trace_verdict = 'different'::text) OR (first_divergent_step IS NULL))),
   CHECK (((verdict <> ALL (ARRAY['not_run'::text, 'incomparable'::text])) OR (reason IS NOT NULL))),
   CHECK (((verdict IS NULL) = (judged_at IS NULL))),
+  CHECK ((answer_status = ANY (ARRAY['returned'::text, 'threw'::text, 'timed_out'::text]))),
   CHECK ((authoritative = ANY (ARRAY['legacy'::text, 'candidate'::text]))),
   CHECK ((flow <> ''::text)),
   CHECK ((seq > 0)),
   CHECK ((trace_verdict = ANY (ARRAY['same'::text, 'different'::text]))),
   CHECK ((verdict = ANY (ARRAY['match'::text, 'mismatch'::text, 'ignored'::text, 'candidate_error'::text, 'candidate_timeout'::text, 'both_failed_same'::text, 'both_failed_different'::text, 'incomparable'::text, 'not_run'::text])))
-);
-CREATE INDEX trials_flow ON twintrack.trials USING btree (flow, received_at DESC);
+) partition by range (id);
+CREATE INDEX trials_flow ON twintrack.trials USING btree (flow, received_at DESC) INCLUDE (stage, source, authoritative, verdict, dropped, answer_status, answer_ms, answer_bytes, legacy_ms, candidate_ms);
 CREATE INDEX trials_open ON twintrack.trials USING btree (received_at) WHERE (verdict IS NULL);
 CREATE INDEX trials_subject ON twintrack.trials USING btree (subject) WHERE (subject IS NOT NULL);
+CREATE INDEX trials_version ON twintrack.trials USING btree (flow, flow_hash, received_at DESC, seq DESC) WHERE (flow_hash IS NOT NULL);
+
+create table twintrack.undos (
+  key text not null,
+  flow text not null,
+  trial_id text not null,
+  step text not null,
+  tool text not null,
+  who text not null,
+  why text not null,
+  started_at timestamp with time zone not null default now(),
+  outcome text,
+  error text,
+  PRIMARY KEY (key),
+  CHECK ((flow <> ''::text)),
+  CHECK ((outcome = ANY (ARRAY['undone'::text, 'failed'::text]))),
+  CHECK ((who <> ''::text)),
+  CHECK ((why <> ''::text))
+);
+CREATE INDEX undos_flow ON twintrack.undos USING btree (flow);

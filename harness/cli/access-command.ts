@@ -1,11 +1,10 @@
 /** `keys` and `audit`: who may call, and what was done. */
 import type { JsonObject } from "../../core/json.ts";
-import { loadConfig } from "../config.ts";
 import type { AuditLine } from "../store/audit.ts";
 import type { KeyRow } from "../store/keys.ts";
-import { runStoreCommand } from "./desk.ts";
-import { type Cli, currentUser } from "./main.ts";
-import { wholeNumber } from "./option.ts";
+import { onStore } from "./desk.ts";
+import type { Cli } from "./main.ts";
+import { currentUser, wholeNumber } from "./option.ts";
 import { table } from "./reply.ts";
 
 export function addAccessCommands(cli: Cli): void {
@@ -33,21 +32,21 @@ function addKeys(cli: Cli): void {
         const { days, ...rest } = options;
         const args =
           days === undefined ? rest : { ...rest, days: wholeNumber("--days", days, MAX_DAYS) };
-        return store(cli, "keys add", args, (data) => `${String(data.key)}`);
+        return onStore(cli, "keys add", args, ({ key }: JsonObject) => `${String(key)}`);
       }),
     );
   keys
     .command("list")
     .description("keys by id, with role, expiry and last use")
     .addHelpText("after", "\nExample:\n  twintrack keys list")
-    .action(() => cli.run(() => store(cli, "keys list", {}, renderKeys)));
+    .action(() => cli.run(() => onStore(cli, "keys list", {}, renderKeys)));
   keys
     .command("revoke <id>")
     .description("end a key at once")
     .option("--who <name>", "who ends it", currentUser())
     .addHelpText("after", "\nExample:\n  twintrack keys revoke 0123456789ab")
     .action((id: string, { who }: { who: string }) =>
-      cli.run(() => store(cli, "keys revoke", { id, who }, () => `revoked ${id}`)),
+      cli.run(() => onStore(cli, "keys revoke", { id, who }, () => `revoked ${id}`)),
     );
 }
 
@@ -60,7 +59,7 @@ function addAudit(cli: Cli): void {
     .addHelpText("after", "\nExample:\n  twintrack audit log --limit 50")
     .action(({ limit }: { limit: string }) =>
       cli.run(() =>
-        store(cli, "audit log", { limit: wholeNumber("--limit", limit, 1_000) }, renderLog),
+        onStore(cli, "audit log", { limit: wholeNumber("--limit", limit, 1_000) }, renderLog),
       ),
     );
   audit
@@ -70,24 +69,18 @@ function addAudit(cli: Cli): void {
     .addHelpText("after", "\nExample:\n  twintrack audit verify --head 12:9f86d0…")
     .action(({ head }: { head?: string }) =>
       cli.run(() =>
-        store(cli, "audit verify", head === undefined ? {} : { head }, renderVerification),
+        onStore(cli, "audit verify", head === undefined ? {} : { head }, renderVerification),
       ),
     );
   audit
     .command("head")
     .description("a checkpoint, to be kept where the database is not")
     .addHelpText("after", "\nExample:\n  twintrack audit head >> /mnt/elsewhere/audit-heads")
-    .action(() => cli.run(() => store(cli, "audit head", {}, (data) => String(data.checkpoint))));
-}
-
-async function store(
-  cli: Cli,
-  command: string,
-  args: JsonObject,
-  render: (data: JsonObject) => string,
-) {
-  const reply = await runStoreCommand(await loadConfig(cli.options().config), command, args);
-  return { reply, text: render(reply.data as JsonObject) };
+    .action(() =>
+      cli.run(() =>
+        onStore(cli, "audit head", {}, ({ checkpoint }: JsonObject) => String(checkpoint)),
+      ),
+    );
 }
 
 function renderKeys(data: JsonObject): string {

@@ -7,12 +7,11 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
-import type { ResolvedConfig } from "../config.ts";
+import { loadConfig, type ResolvedConfig } from "../config.ts";
 import type { Watch } from "../replay.ts";
-import { openSides } from "../side.ts";
 import { isAlive, lockHolder } from "../store/lock.ts";
 import { embeddedFolder, openDatabase } from "../store/open.ts";
-import { STORE_COMMANDS } from "./commands.ts";
+import type { Cli } from "./main.ts";
 import type { Reply } from "./reply.ts";
 
 interface ServerNote {
@@ -42,12 +41,28 @@ function removeStaleNotes(config: ResolvedConfig): void {
   }
 }
 
+/** A store command under the configuration that the command line names, and its reply in words. */
+export async function onStore<Data>(
+  cli: Cli,
+  command: string,
+  args: JsonObject,
+  render: (data: Data) => string,
+): Promise<{ reply: Reply; text: string }> {
+  const reply = await runStoreCommand(await loadConfig(cli.options().config), command, args);
+  return { reply, text: render(reply.data as Data) };
+}
+
 export async function runStoreCommand(
   config: ResolvedConfig,
   command: string,
   args: JsonObject,
   watch?: Watch,
 ): Promise<Reply> {
+  // A server announces itself here too, and has them loaded; other commands need none of them.
+  const [{ STORE_COMMANDS }, { openSides }] = await Promise.all([
+    import("./commands.ts"),
+    import("../side.ts"),
+  ]);
   const execute = STORE_COMMANDS[command];
   if (!execute) throw new TwintrackError("USAGE", `There is no command "${command}"`);
   const db = await openDatabase(config).catch((error: unknown) => {

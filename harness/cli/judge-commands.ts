@@ -12,10 +12,10 @@ import { renderHtml } from "../report/html.ts";
 import { renderMarkdown } from "../report/markdown.ts";
 import type { Report } from "../report/report.ts";
 import { renderText } from "../report/text.ts";
-import { runStoreCommand } from "./desk.ts";
+import { onStore, runStoreCommand } from "./desk.ts";
 import { type ForecastGate, gateReply } from "./gate-reply.ts";
 import type { Cli } from "./main.ts";
-import { EXIT, type Reply, shown, table } from "./reply.ts";
+import { differenceTable, EXIT, type Reply, table } from "./reply.ts";
 
 export function addJudgeCommands(cli: Cli): void {
   addDiff(cli);
@@ -78,17 +78,9 @@ function addDiff(cli: Cli): void {
           incomparable: EXIT.undecided,
         }[verdict];
         const data = { verdict, truncated, differences } as unknown as JsonValue;
-        const rows = differences.map((one) => [
-          one.kind,
-          one.path || "(root)",
-          shown(one.legacy),
-          "→",
-          shown(one.candidate),
-          one.rule ?? "",
-        ]);
         return {
           reply: { command: "diff", exitCode, data, warnings },
-          text: [verdict, table(rows)].join("\n").trim(),
+          text: [verdict, differenceTable(differences)].join("\n").trim(),
         };
       }),
     );
@@ -159,16 +151,18 @@ interface ReportOptions {
   markdown?: boolean;
 }
 
-async function report(cli: Cli, flow: string | undefined, { html, markdown }: ReportOptions) {
-  const config = await loadConfig(cli.options().config);
-  const reply = await runStoreCommand(config, "report", flow === undefined ? {} : { flow });
-  const value = reply.data as unknown as Report;
+function report(cli: Cli, flow: string | undefined, options: ReportOptions) {
+  const args = flow === undefined ? {} : { flow };
+  return onStore(cli, "report", args, (value: Report) => written(value, options));
+}
+
+function written(value: Report, { html, markdown }: ReportOptions): string {
   if (html !== undefined) writePage(html, renderHtml(value));
   const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   const text = markdown
     ? renderMarkdown(value)
     : renderText(value, { color, width: process.stdout.columns ?? 100 });
-  return { reply, text: html === undefined ? text : `${text}\nwrote ${html}` };
+  return html === undefined ? text : `${text}\nwrote ${html}`;
 }
 
 /** @throws {TwintrackError} `USAGE` naming the file. */
@@ -180,8 +174,12 @@ function writePage(file: string, page: string): void {
   }
 }
 
-async function rejudge(cli: Cli, flow: string) {
-  const reply = await runStoreCommand(await loadConfig(cli.options().config), "rejudge", { flow });
-  const { trials, changed } = reply.data as { trials: number; changed: number };
-  return { reply, text: `${flow}: ${trials} trials judged once more, ${changed} verdicts changed` };
+function rejudge(cli: Cli, flow: string) {
+  return onStore(
+    cli,
+    "rejudge",
+    { flow },
+    ({ trials, changed }: { trials: number; changed: number }) =>
+      `${flow}: ${trials} trials judged once more, ${changed} verdicts changed`,
+  );
 }

@@ -2,23 +2,11 @@
 /** The command line: `twintrack <command>`. Data on stdout, talk on stderr. */
 import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
-import { userInfo } from "node:os";
 import { Command, CommanderError } from "commander";
-import { claimStdout } from "../../adapter/mcp-server.ts";
+import { claimStdout } from "../../adapter/stdout.ts";
 import { TwintrackError } from "../../core/error.ts";
 import { ownMask } from "../privacy/mask.ts";
-import { addAccessCommands } from "./access-command.ts";
-import { addDoctorCommand } from "./doctor-command.ts";
-import { addJudgeCommands } from "./judge-commands.ts";
-import { addReplayCommand } from "./replay-command.ts";
 import { documentOf, EXIT, errorDocument, errorText, exitCodeOf, type Reply } from "./reply.ts";
-import { addRulesCommand } from "./rules-command.ts";
-import { addRunCommand } from "./run-command.ts";
-import { addServeCommands } from "./serve-commands.ts";
-import { addStageCommands } from "./stage-commands.ts";
-import { addSubjectCommands } from "./subject-command.ts";
-import { addToolCommands } from "./tool-commands.ts";
-import { addTriageCommand } from "./triage-command.ts";
 
 export interface GlobalOptions {
   config?: string;
@@ -36,7 +24,49 @@ export interface Cli {
   run(work: () => Promise<{ reply: Reply; text: string }>): Promise<void>;
 }
 
-export function buildCli(): Cli {
+/** What adds a group of commands. */
+type Adder = (cli: Cli) => void;
+
+/** The groups of commands. Loading one takes longer than many a command, so only the one asked for is. */
+const GROUPS: readonly { names: readonly string[]; load: () => Promise<Adder> }[] = [
+  { names: ["tools"], load: async () => (await import("./tool-commands.ts")).addToolCommands },
+  { names: ["run"], load: async () => (await import("./run-command.ts")).addRunCommand },
+  {
+    names: ["stage", "shadow", "cutover", "rollback", "retire"],
+    load: async () => (await import("./stage-commands.ts")).addStageCommands,
+  },
+  {
+    names: ["diff", "gate", "report", "rejudge"],
+    load: async () => (await import("./judge-commands.ts")).addJudgeCommands,
+  },
+  { names: ["replay"], load: async () => (await import("./replay-command.ts")).addReplayCommand },
+  { names: ["triage"], load: async () => (await import("./triage-command.ts")).addTriageCommand },
+  { names: ["rules"], load: async () => (await import("./rules-command.ts")).addRulesCommand },
+  {
+    names: ["serve", "work", "migrate"],
+    load: async () => (await import("./serve-commands.ts")).addServeCommands,
+  },
+  {
+    names: ["keys", "audit"],
+    load: async () => (await import("./access-command.ts")).addAccessCommands,
+  },
+  {
+    names: ["export", "purge"],
+    load: async () => (await import("./subject-command.ts")).addSubjectCommands,
+  },
+  { names: ["doctor"], load: async () => (await import("./doctor-command.ts")).addDoctorCommand },
+];
+
+/** Adds the group of the command that is asked for; every group when it is in none, for the help. */
+async function addCommands(cli: Cli, argv: readonly string[]): Promise<void> {
+  const [name = ""] = cli.program.parseOptions([...argv]).operands;
+  const group = GROUPS.filter(({ names }) => names.includes(name));
+  const adders = await Promise.all((group.length > 0 ? group : GROUPS).map(({ load }) => load()));
+  for (const add of adders) add(cli);
+  inheritOptions(cli.program);
+}
+
+function buildCli(): Cli {
   const program = new Command("twintrack")
     .description("Move off LangChain one flow at a time, with proof.")
     .version(packageVersion())
@@ -65,18 +95,6 @@ export function buildCli(): Cli {
       out.end(() => process.exit());
     },
   };
-  addToolCommands(cli);
-  addRunCommand(cli);
-  addStageCommands(cli);
-  addJudgeCommands(cli);
-  addReplayCommand(cli);
-  addTriageCommand(cli);
-  addRulesCommand(cli);
-  addServeCommands(cli);
-  addAccessCommands(cli);
-  addSubjectCommands(cli);
-  addDoctorCommand(cli);
-  inheritOptions(program);
   return cli;
 }
 
@@ -110,11 +128,6 @@ function fail(error: unknown, { json, verbose }: GlobalOptions): void {
   process.exitCode = exitCodeOf(error);
 }
 
-/** Who changes a stage or decides, unless `--who` says otherwise. */
-export function currentUser(): string {
-  return process.env.TWINTRACK_USER ?? userInfo().username;
-}
-
 function packageVersion(): string {
   // Of the sources and of the build, which lies one folder deeper.
   const manifest = findPackageJSON("..", import.meta.url);
@@ -126,6 +139,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const cli = buildCli();
   const json = argv.includes("--json");
   try {
+    await addCommands(cli, argv);
     await cli.program.parseAsync([...argv], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) return fail(error, cli.options());

@@ -6,7 +6,7 @@ import { loadConfig } from "../config.ts";
 import type { Watch } from "../replay.ts";
 import { runStoreCommand } from "./desk.ts";
 import type { Cli } from "./main.ts";
-import { wholeNumber } from "./option.ts";
+import { dateOf, wholeNumber } from "./option.ts";
 import type { ReplayReport } from "./replay-desk.ts";
 import { table } from "./reply.ts";
 
@@ -89,11 +89,6 @@ function fileOf({ file, import: imported, since, until, limit }: ReplayOptions):
     `--import ${imported.join(" ")} is no format and file`,
     "Like --import langsmith runs.jsonl, or --import otel spans.json.",
   );
-}
-
-function dateOf(option: string, given: string): string {
-  if (!Number.isNaN(Date.parse(given))) return new Date(given).toISOString();
-  throw usage(`${option} ${given} is no date`, "Like 2026-11-01, or 2026-11-01T12:00:00Z.");
 }
 
 function usage(message: string, hint: string): TwintrackError {

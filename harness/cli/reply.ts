@@ -1,6 +1,7 @@
 /** What a command says: data on stdout, talk on stderr, and an exit code that scripts can trust. */
 import { ERROR_CODES, isTwintrackError, messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
+import type { Difference } from "../compare/difference.ts";
 
 export const EXIT = {
   ok: 0,
@@ -64,8 +65,17 @@ export function errorText(error: unknown, verbose: boolean): string {
   return [...lines, ...(verbose && known.stack ? [known.stack] : [])].join("\n");
 }
 
+/** One line each: kind, path, both values, and the rule that excuses it. */
+export function differenceTable(differences: readonly Difference[]): string {
+  return table(
+    differences.map(({ kind, path, legacy, candidate, rule }) => [
+      ...[kind, path || "(root)", shown(legacy), "→", shown(candidate), rule ?? ""],
+    ]),
+  );
+}
+
 /** A value in one short line; `-` for one that is not there. */
-export function shown(value: JsonValue | undefined): string {
+function shown(value: JsonValue | undefined): string {
   return value === undefined ? "-" : JSON.stringify(value).slice(0, 60);
 }
 
@@ -77,7 +87,8 @@ export function table(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]) =>
     row
       .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join("  ");
+      .join("  ")
+      .trimEnd();
   return rows.map((row) => line(row).trimEnd()).join("\n");
 }
 

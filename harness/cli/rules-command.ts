@@ -1,11 +1,10 @@
 /** `twintrack rules propose`: what is noise, with the rule to paste. It changes nothing. */
 import type { JsonValue } from "../../core/json.ts";
 import { type PathNoise, proposeRules } from "../compare/propose.ts";
-import { loadConfig } from "../config.ts";
 import { percent } from "../report/percent.ts";
 import { sightingsOf } from "../store/sightings.ts";
 import type { StoreCommand } from "./commands.ts";
-import { runStoreCommand } from "./desk.ts";
+import { onStore } from "./desk.ts";
 import type { Cli } from "./main.ts";
 import { EXIT, textOf } from "./reply.ts";
 
@@ -16,11 +15,7 @@ export function addRulesCommand(cli: Cli): void {
     .description("which paths are noise, by comparing legacy with itself; changes nothing")
     .addHelpText("after", "\nExample:\n  twintrack rules propose refunds")
     .action((flow: string) =>
-      cli.run(async () => {
-        const config = await loadConfig(cli.options().config);
-        const reply = await runStoreCommand(config, "rules propose", { flow });
-        return { reply, text: proposalsText(reply.data as unknown as Proposals) };
-      }),
+      cli.run(() => onStore(cli, "rules propose", { flow }, proposalsText)),
     );
 }
 

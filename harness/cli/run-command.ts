@@ -5,9 +5,8 @@ import type { JsonValue } from "../../core/json.ts";
 import type { Difference } from "../compare/difference.ts";
 import { loadConfig } from "../config.ts";
 import type { Database } from "../store/database.ts";
-import { openHarness, outputOf } from "../twintrack.ts";
 import type { Cli } from "./main.ts";
-import { EXIT, shown, table } from "./reply.ts";
+import { differenceTable, EXIT } from "./reply.ts";
 
 export function addRunCommand(cli: Cli): void {
   const { program } = cli;
@@ -51,6 +50,7 @@ function textOf(given: string): string {
 
 async function runOnce(cli: Cli, flow: string, input: string) {
   const value = readInput(input);
+  const { openHarness, outputOf } = await import("../twintrack.ts");
   const harness = openHarness(await loadConfig(cli.options().config));
   try {
     // The stage that people have set is in the store.
@@ -88,15 +88,8 @@ async function trialOf(db: Database, id: string): Promise<Compared> {
 }
 
 function renderTrial({ verdict, reason, differences }: Compared): string[] {
-  const rows = differences.map((one) => [
-    one.kind,
-    one.path || "(root)",
-    shown(one.legacy),
-    "→",
-    shown(one.candidate),
-  ]);
   return [
     `compared: ${verdict ?? "not yet"}${reason === null ? "" : ` (${reason})`}`,
-    ...(rows.length > 0 ? [table(rows)] : []),
+    ...(differences.length > 0 ? [differenceTable(differences)] : []),
   ];
 }

@@ -2,15 +2,14 @@
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
 import { noteConfig } from "../audit/config-change.ts";
 import { loadConfig, type ResolvedConfig } from "../config.ts";
-import { serve } from "../http/server.ts";
 import { privacyOf, runPlace } from "../privacy/privacy.ts";
 import { secretOf } from "../secret.ts";
 import { migrationStatus } from "../store/migrate.ts";
 import { connectDatabase, openDatabase } from "../store/open.ts";
 import { newestPayload } from "../store/trials.ts";
-import { type Harness, openHarness } from "../twintrack.ts";
-import { type Cli, currentUser } from "./main.ts";
-import { MAX_PORT, wholeNumber } from "./option.ts";
+import type { Harness } from "../twintrack.ts";
+import type { Cli } from "./main.ts";
+import { currentUser, MAX_PORT, wholeNumber } from "./option.ts";
 import { EXIT, type Reply } from "./reply.ts";
 
 export function addServeCommands(cli: Cli): void {
@@ -48,6 +47,10 @@ async function startServer(cli: Cli, options: ServeOptions) {
   const given = options.port ?? process.env.TWINTRACK_PORT ?? 4100;
   const port = wholeNumber("--port", given, MAX_PORT);
   const config = await loadConfig(cli.options().config);
+  const [{ openHarness }, { serve }] = await Promise.all([
+    import("../twintrack.ts"),
+    import("../http/server.ts"),
+  ]);
   const harness = openHarness(config, { judges: options.work });
   const warnings = await refuseToShare(harness);
   const host = options.host ?? process.env.TWINTRACK_HOST ?? "127.0.0.1";
@@ -81,6 +84,7 @@ async function startWorker(cli: Cli) {
     );
   }
   await requireKey(config);
+  const { openHarness } = await import("../twintrack.ts");
   const harness = openHarness(config);
   const warnings = await refuseToShare(harness);
   onStop("giving back what is under way", async () => {

@@ -5,11 +5,12 @@ import { messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { loadConfig } from "../config.ts";
 import type { Plan } from "../ladder.ts";
-import type { AnsweredWrites } from "../store/answered-writes.ts";
-import { runStoreCommand } from "./desk.ts";
-import { type Cli, currentUser } from "./main.ts";
-import { wholeNumber } from "./option.ts";
+import type { WriteLeft } from "../undo.ts";
+import { onStore, runStoreCommand } from "./desk.ts";
+import type { Cli } from "./main.ts";
+import { currentUser, dateOf, wholeNumber } from "./option.ts";
 import { EXIT, type Reply, table } from "./reply.ts";
+import type { WritesOfTool } from "./rollback.ts";
 
 export function addStageCommands(cli: Cli): void {
   cli.program
@@ -17,7 +18,7 @@ export function addStageCommands(cli: Cli): void {
     .description("show the stage of every flow, or of one")
     .addHelpText("after", "\nExample:\n  twintrack stage refunds")
     .action((flow?: string) =>
-      cli.run(() => store(cli, "stage", flow ? { flow } : {}, renderStages)),
+      cli.run(() => onStore(cli, "stage", flow ? { flow } : {}, renderStages)),
     );
   addShadow(cli);
   addMoves(cli);
@@ -52,6 +53,8 @@ interface MoveOptions {
   override?: boolean;
   dryRun?: boolean;
   plan?: boolean;
+  undo?: boolean;
+  since?: string;
 }
 
 function addMoves(cli: Cli): void {
@@ -64,11 +67,17 @@ function addMoves(cli: Cli): void {
   addCutover(cli);
   move("rollback", "let legacy answer again, from any stage")
     .option("--to <stage>", "legacy or shadow", "shadow")
-    .addHelpText("after", `\nExample:\n  twintrack rollback refunds --why "wrong amounts"`)
+    .option("--undo", "take back the candidate's writes whose steps have an undo, the newest first")
+    .option("--since <date>", "with --undo: leave writes for triggers that came before (ISO 8601)")
+    .option("--dry-run", "only say what would happen")
+    .addHelpText(
+      "after",
+      `\nExamples:\n  twintrack rollback refunds --why "wrong amounts"\n  twintrack rollback refunds --undo --dry-run --why "wrong amounts"`,
+    )
     .action((flow: string, options: MoveOptions) =>
       cli.run(async () => {
-        const to = lowStage(options.to ?? "shadow");
-        return store(cli, "rollback", { ...moveArgs(flow, options), to }, renderRollback);
+        const args = rollbackArgs(flow, options);
+        return onStore(cli, "rollback", args, renderRollback);
       }),
     );
   move("retire", "prove that legacy can go, say what may be deleted, and retire it")
@@ -101,7 +110,7 @@ function addCutover(cli: Cli): void {
         const { plan = false, to, why = "" } = options;
         const args = { ...moveArgs(flow, { ...options, why }), plan };
         const percent = to === undefined ? {} : { percent: shareOf(to) };
-        return store(cli, "cutover", { ...args, ...percent }, plan ? renderPlan : renderMove);
+        return onStore(cli, "cutover", { ...args, ...percent }, plan ? renderPlan : renderMove);
       }),
     );
 }
@@ -116,10 +125,10 @@ async function retire(cli: Cli, flow: string, options: RetireOptions) {
   const days = wholeNumber("--days", options.days, 36_500);
   const args: JsonObject = { ...moveArgs(flow, options), days, patch: file !== undefined };
   // Written first: a flow is not retired whose patch nobody gets.
-  const tried = await store(cli, "retire", { ...args, dryRun: true }, renderRetirement);
+  const tried = await onStore(cli, "retire", { ...args, dryRun: true }, renderRetirement);
   const { patch = "", root = "" } = tried.reply.data as JsonObject;
   if (file !== undefined) writePatch(file, String(patch));
-  const done = dryRun ? tried : await store(cli, "retire", args, renderRetirement);
+  const done = dryRun ? tried : await onStore(cli, "retire", args, renderRetirement);
   if (file === undefined) return done;
   const next = [`git -C ${String(root)} apply ${resolve(file)}`];
   return { reply: { ...done.reply, next }, text: `${done.text}\nwrote ${file}` };
@@ -134,6 +143,17 @@ function writePatch(file: string, patch: string): void {
       cause,
     });
   }
+}
+
+/** @throws {TwintrackError} `USAGE` */
+function rollbackArgs(flow: string, options: MoveOptions): JsonObject {
+  const { to = "shadow", undo = false, since } = options;
+  if (since !== undefined && !undo)
+    throw new TwintrackError("USAGE", "--since says which writes --undo may take back", {
+      hint: "Add --undo.",
+    });
+  const limit = since === undefined ? {} : { since: dateOf("--since", since) };
+  return { ...moveArgs(flow, options), to: lowStage(to), undo, ...limit };
 }
 
 function moveArgs(flow: string, { why, who, override, dryRun }: MoveOptions): JsonObject {
@@ -155,16 +175,6 @@ function lowStage(to: string): string {
   throw new TwintrackError("USAGE", `--to ${to} is neither legacy nor shadow`, {
     hint: "For a smaller share use twintrack cutover --to.",
   });
-}
-
-async function store(
-  cli: Cli,
-  command: string,
-  args: JsonObject,
-  render: (data: JsonObject) => string,
-) {
-  const reply = await runStoreCommand(await loadConfig(cli.options().config), command, args);
-  return { reply, text: render(reply.data as JsonObject) };
 }
 
 async function storeEach(cli: Cli, command: string, flows: readonly string[], args: JsonObject) {
@@ -213,12 +223,25 @@ function renderPlan(data: JsonObject): string {
 }
 
 function renderRollback(data: JsonObject): string {
-  const { writes } = data.effects as unknown as { writes: AnsweredWrites[] };
-  const rows = writes.map(({ tool, count, trials }) => [tool, String(count), trials.join(" ")]);
-  return [
-    renderMove(data),
-    ...(rows.length > 0 ? [table([["write", "made", "in trials"], ...rows])] : []),
-  ].join("\n");
+  const stays =
+    data.from === data.to ? `${String(data.flow)} stays at ${String(data.to)}` : undefined;
+  return [stays ?? renderMove(data), ...renderWrites(data)].join("\n");
+}
+
+/** The writes as a table: each when they were to be undone, else by tool. */
+function renderWrites({ effects, undo }: JsonObject): string[] {
+  if (undo !== undefined) {
+    const rows = (undo as unknown as WriteLeft[]).map(
+      ({ at, step, tool, trial, state, detail = "" }) => [at, step, tool, trial, state, detail],
+    );
+    const head = ["made", "step", "write", "trial", "state", ""];
+    return rows.length > 0 ? [table([head, ...rows])] : [];
+  }
+  const { writes } = effects as unknown as { writes: WritesOfTool[] };
+  const rows = writes.map(({ tool, count, undoable, trials }) => [
+    ...[tool, String(count), String(undoable), trials.join(" ")],
+  ]);
+  return rows.length > 0 ? [table([["write", "made", "can be undone", "in trials"], ...rows])] : [];
 }
 
 function renderRetirement(data: JsonObject): string {

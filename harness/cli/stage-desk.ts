@@ -4,7 +4,6 @@ import type { Stage } from "../../core/trigger.ts";
 import { gateOf } from "../flow-gate.ts";
 import type { GateResult } from "../gate.ts";
 import { checkClimb, ladderOf, type Plan, planOf, type Standing } from "../ladder.ts";
-import { privacyOf } from "../privacy/privacy.ts";
 import { checkRetirement } from "../retire.ts";
 import { retirePatch } from "../retire-files.ts";
 import { sideMissing } from "../side.ts";
@@ -19,10 +18,10 @@ import {
   sidesOf,
 } from "../stage.ts";
 import { cooldownEnd } from "../stage-watch.ts";
-import { answeredWrites } from "../store/answered-writes.ts";
 import { stageHistory } from "../store/stage-rows.ts";
 import type { Desk, StoreCommand } from "./commands.ts";
 import { EXIT, type Reply, textOf as text } from "./reply.ts";
+import { leftBehind } from "./rollback.ts";
 
 async function stageOf(desk: Desk, flow: string): Promise<FlowStage> {
   desk.sides.configOf(flow);
@@ -93,26 +92,15 @@ async function rollback(desk: Desk, args: JsonObject): Promise<Reply> {
   const isLow = stage === "legacy" || stage === "shadow";
   const to = args.to === "legacy" || isLow ? "legacy" : "shadow";
   // Looked up before: afterwards the flow has no promotion to count from.
-  const { promotedAt } = await stageHistory(desk.db, flow);
-  const reply = await change(desk, args, to);
-  const { writes, truncated } = promotedAt
-    ? await answeredWrites(desk.db, privacyOf(desk.config).vault, flow, promotedAt)
-    : { writes: [], truncated: false };
-  const count = writes.reduce((sum, one) => sum + one.count, 0);
-  const made = writes.map((one) => `${one.tool} (${one.count})`).join(", ");
-  return {
-    ...reply,
-    command: "rollback",
-    data: { ...(reply.data as JsonObject), effects: { writes, truncated } as unknown as JsonValue },
-    warnings: [
-      ...(count > 0
-        ? [
-            `${count} writes of the candidate are not undone: ${made}. Undo by hand what must not stay.`,
-          ]
-        : []),
-      ...(truncated ? ["Not every trial could be looked at: there may be more such writes."] : []),
-    ],
-  };
+  const { promotedAt, answeredFrom } = await stageHistory(desk.db, flow);
+  // What was written can be taken back later, too: then legacy answers already.
+  const isBack = args.undo === true && isLow;
+  const since = args.undo === true ? answeredFrom : promotedAt;
+  const data = isBack
+    ? { flow, from: stage, to: stage, canaryPercent: 0 }
+    : (await change(desk, args, to)).data;
+  const left = await leftBehind(desk, args, since);
+  return { command: "rollback", ...left, data: { ...(data as JsonObject), ...left.data } };
 }
 
 async function retire(desk: Desk, args: JsonObject): Promise<Reply> {

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { loadConfig } from "../config.ts";
-import { runStoreCommand } from "./desk.ts";
-import { type Cli, currentUser } from "./main.ts";
+import { onStore, runStoreCommand } from "./desk.ts";
+import type { Cli } from "./main.ts";
+import { currentUser } from "./option.ts";
 import { EXIT, type Reply } from "./reply.ts";
 
 interface ExportOptions {
@@ -75,9 +76,10 @@ function openFile(folder: string, flow: string): string {
   }
 }
 
-async function purgeSubject(cli: Cli, options: JsonObject) {
-  const reply = await runStoreCommand(await loadConfig(cli.options().config), "purge", options);
-  const { trials, runs, differences, purged } = reply.data as JsonObject;
-  const what = `${String(trials)} trials with ${String(runs)} runs and ${String(differences)} differences`;
-  return { reply, text: `${purged === true ? "purged" : "would purge"}: ${what}` };
+function purgeSubject(cli: Cli, options: JsonObject) {
+  return onStore(cli, "purge", options, (data: JsonObject) => {
+    const { trials, runs, differences, purged } = data;
+    const what = `${String(trials)} trials with ${String(runs)} runs and ${String(differences)} differences`;
+    return `${purged === true ? "purged" : "would purge"}: ${what}`;
+  });
 }

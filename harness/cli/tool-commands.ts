@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { type Catalog, type CatalogEntry, catalog } from "../../adapter/catalog.ts";
 import { catalogServer } from "../../adapter/catalog-server.ts";
 import { contractFrom, validateArgs, validateResult } from "../../adapter/contract.ts";
-import { claimStdout, serveMcpHttp, serveMcpStdio } from "../../adapter/mcp-server.ts";
+import { claimStdout } from "../../adapter/stdout.ts";
 import type { ToolServer } from "../../adapter/tool-server.ts";
 import type { Effect } from "../../core/effect.ts";
 import { TwintrackError } from "../../core/error.ts";
@@ -242,13 +242,14 @@ async function serve(
     const source = await open(cli, options).catch((error: unknown) =>
       cli.run(() => Promise.reject(error)),
     );
-    if (source) await serveMcpStdio(source.server);
+    if (source) await (await import("../../adapter/mcp-server.ts")).serveMcpStdio(source.server);
     return source?.close();
   }
   const given = options.port;
   await cli.run(async () => {
     const port = wholeNumber("--port", given, MAX_PORT);
     const source = await open(cli, options);
+    const { serveMcpHttp } = await import("../../adapter/mcp-server.ts");
     const { url } = await serveMcpHttp(source.server, { host: options.host, port }).catch(
       async (error: unknown) => {
         await source.close();

@@ -1,11 +1,11 @@
 /** `twintrack triage`: decide what a divergence is, and what belongs together. */
 import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
-import { loadConfig } from "../config.ts";
 import type { TriageRow } from "../store/groupings.ts";
-import { runStoreCommand } from "./desk.ts";
-import { type Cli, currentUser } from "./main.ts";
-import { type Reply, table } from "./reply.ts";
+import { onStore } from "./desk.ts";
+import type { Cli } from "./main.ts";
+import { currentUser } from "./option.ts";
+import { table } from "./reply.ts";
 
 interface TriageOptions extends Record<string, string | boolean | undefined> {
   as?: string;
@@ -41,19 +41,13 @@ Examples:
   twintrack triage refunds --merge v1:0123456789abcdef,v1:fedcba9876543210 --why "one cause"
   twintrack triage refunds --split v1:0123456789abcdef --by path --why "only the first is a bug"`;
 
-async function triage(
-  cli: Cli,
-  flow: string,
-  fingerprint: string | undefined,
-  options: TriageOptions,
-) {
+function triage(cli: Cli, flow: string, fingerprint: string | undefined, options: TriageOptions) {
   const command = commandOf(fingerprint, options);
   const given = { flow, fingerprint, ...options };
   const args = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   ) as JsonObject;
-  const reply = await runStoreCommand(await loadConfig(cli.options().config), command, args);
-  return { reply, text: told(command, flow, reply) };
+  return onStore(cli, command, args, (said: JsonObject) => told(command, flow, said));
 }
 
 /** @throws {TwintrackError} `USAGE` unless one thing is asked for. */
@@ -73,8 +67,7 @@ function commandOf(fingerprint: string | undefined, options: TriageOptions): str
   });
 }
 
-function told(command: string, flow: string, { data }: Reply): string {
-  const said = data as JsonObject;
+function told(command: string, flow: string, said: JsonObject): string {
   switch (command) {
     case "triage merge":
       return `${flow}: ${String(said.merged)} are one divergence, ${String(said.fingerprint)}`;
@@ -92,7 +85,8 @@ function told(command: string, flow: string, { data }: Reply): string {
     }
     default: {
       const until = said.until === null ? "" : `, until ${String(said.until).slice(0, 10)}`;
-      return `${flow} ${String(said.fingerprint)}: ${String(said.decision)} (${String(said.who)}: ${String(said.why)}${until})`;
+      const model = said.modelText === undefined ? "" : `\n  ${String(said.modelText)}`;
+      return `${flow} ${String(said.fingerprint)}: ${String(said.decision)} (${String(said.who)}: ${String(said.why)}${until})${model}`;
     }
   }
 }

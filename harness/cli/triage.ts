@@ -1,8 +1,11 @@
 /** What people say of divergences: decisions, merges and splits, on the store. */
 import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
-import type { Decision } from "../report/rows.ts";
-import { decide } from "../store/divergences.ts";
+import { clusterOf } from "../model-version.ts";
+import type { Decision, DivergenceRow } from "../report/rows.ts";
+import { clusterText } from "../report/words.ts";
+import type { Database } from "../store/database.ts";
+import { decide, divergenceRows } from "../store/divergences.ts";
 import {
   mergeDivergences,
   restoreDivergence,
@@ -11,7 +14,7 @@ import {
   splitDivergence,
   triageHistory,
 } from "../store/groupings.ts";
-import { reportRows } from "../store/report-rows.ts";
+import { modelRow, tellModels } from "../store/model-rows.ts";
 import type { Desk, StoreCommand } from "./commands.ts";
 import { EXIT, type Reply, textOf } from "./reply.ts";
 
@@ -51,13 +54,14 @@ function endOf(decision: Decision["decision"], until: JsonValue | undefined): st
 
 /** @throws {TwintrackError} `USAGE` listing the divergences there are. */
 async function checkKnown(
-  { db, config }: Desk,
+  { db }: Desk,
   flow: string,
   fingerprints: readonly string[],
-): Promise<void> {
-  const known = (await reportRows(db, config, flow)).divergences.map((row) => row.fingerprint);
+): Promise<DivergenceRow[]> {
+  const rows = await divergenceRows(db, flow, fingerprints);
+  const known = rows.map((row) => row.fingerprint);
   const unknown = fingerprints.find((fingerprint) => !known.includes(fingerprint));
-  if (unknown === undefined) return;
+  if (unknown === undefined) return rows;
   throw new TwintrackError("USAGE", `Flow "${flow}" has no divergence ${unknown}`, {
     hint: `It has: ${known.join(", ") || "none"}.`,
   });
@@ -80,17 +84,28 @@ function done(flow: string, data: JsonObject): Reply {
   return { command: "triage", exitCode: EXIT.ok, data: { flow, ...data }, next };
 }
 
+/** Who decides should know that the divergence comes with a model version. */
+async function modelOf(db: Database, divergence: DivergenceRow | undefined): Promise<JsonObject> {
+  if (!divergence) return {};
+  const { models: all } = await modelRow(db, divergence.flow);
+  if (all) await tellModels(db, divergence.flow, [divergence]);
+  const shown = divergence.models;
+  const model = all && shown && clusterOf(shown, all);
+  return model ? { model: model as unknown as JsonValue, modelText: clusterText(model) } : {};
+}
+
 export const TRIAGE_COMMANDS: Record<string, StoreCommand> = {
   async triage(desk, args) {
     const flow = textOf(args, "flow");
     const fingerprint = textOf(args, "fingerprint");
-    await checkKnown(desk, flow, [fingerprint]);
+    const known = await checkKnown(desk, flow, [fingerprint]);
+    const divergence = known.find((row) => row.fingerprint === fingerprint);
     const statement = statementOf(args);
     const decision = decisionOf(textOf(args, "as"));
     const owner = typeof args.owner === "string" ? args.owner : statement.who;
     const said = { decision, ...statement, owner, until: endOf(decision, args.until) };
     await decide(desk.db, flow, fingerprint, said);
-    return done(flow, { fingerprint, ...said });
+    return done(flow, { fingerprint, ...said, ...(await modelOf(desk.db, divergence)) });
   },
 
   async "triage merge"(desk, args) {
@@ -118,7 +133,7 @@ export const TRIAGE_COMMANDS: Record<string, StoreCommand> = {
     const by = splitByOf(args.by);
     await checkKnown(desk, flow, [fingerprint]);
     await splitDivergence(desk.db, flow, fingerprint, by, statementOf(args));
-    const { divergences } = await reportRows(desk.db, desk.config, flow);
+    const divergences = await divergenceRows(desk.db, flow);
     const parts = divergences.filter(
       ({ members, grouping }) => grouping.kind === "split" && members.includes(fingerprint),
     );

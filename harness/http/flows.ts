@@ -5,6 +5,7 @@ import { once } from "node:events";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TwintrackError } from "../../core/error.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
+import { mayHoldLongInteger, withLongIntegers } from "../../core/long-integer.ts";
 import type { Answer } from "../live.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import type { Harness } from "../twintrack.ts";
@@ -37,7 +38,9 @@ export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
   app.post("/flows/:flow/invoke", async (request: FlowRequest, reply) => {
     const answered = await answer(request, reply);
     void reply.header("Twintrack-Trial", answered.trialId);
-    return outputOf(request.params.flow, answered);
+    const output = outputOf(request.params.flow, answered);
+    if (!answered.lossy) return output;
+    return reply.type("application/json; charset=utf-8").send(withLongIntegers(output));
   });
   app.post("/flows/:flow/stream", async (request: FlowRequest, reply) => {
     const events = eventsOn(reply);
@@ -78,11 +81,17 @@ function eventsOn(reply: FastifyReply): Events {
         });
       }
       if (raw.destroyed) return; // The caller is gone, and the side was told.
-      const line = data === undefined ? "" : `data: ${JSON.stringify(data)}\n`;
+      const line = data === undefined ? "" : `data: ${textOf(data)}\n`;
       if (!raw.write(`event: ${event}\n${line}\n`))
         await Promise.race([once(raw, "drain"), once(raw, "close")]);
     },
   };
+}
+
+/** Of a chunk nobody knows whether it holds a long integer until it is text. */
+function textOf(data: JsonValue): string {
+  const text = JSON.stringify(data);
+  return mayHoldLongInteger(text) ? withLongIntegers(data) : text;
 }
 
 function inputOf(body: unknown): JsonValue {

@@ -4,16 +4,16 @@ import type { ReadableStream } from "node:stream/web";
 import type { FastifyInstance } from "fastify";
 import type { Catalog } from "../../adapter/catalog.ts";
 import { catalogServer } from "../../adapter/catalog-server.ts";
-import { mcpHttpHandler } from "../../adapter/mcp-server.ts";
+import type { ToolServer } from "../../adapter/tool-server.ts";
 import { noteMcpTool } from "../store/mcp-tools.ts";
 import type { Harness } from "../twintrack.ts";
 
 export function addMcpRoute(app: FastifyInstance, harness: Harness): void {
-  const handler = harness.sides
-    .catalog()
-    .then((catalog) => mcpHttpHandler(catalogServer(noted(catalog, harness))));
-  handler.catch(() => undefined); // Told to whoever calls.
+  const tools = harness.sides.catalog().then((catalog) => catalogServer(noted(catalog, harness)));
+  tools.catch(() => undefined); // Told to whoever calls.
+  let handler: ReturnType<typeof handlerOf> | undefined;
   app.all("/mcp", async (request, reply) => {
+    handler ??= handlerOf(tools);
     const handle = await handler;
     const gone = new AbortController();
     // In 2026-07-28 a client cancels by closing the response stream.
@@ -33,6 +33,12 @@ export function addMcpRoute(app: FastifyInstance, harness: Harness): void {
       .code(response.status)
       .send(response.body === null ? "" : Readable.fromWeb(response.body as ReadableStream));
   });
+}
+
+/** The protocol is a quarter of what a server loads, and most servers are never asked for it. */
+async function handlerOf(tools: Promise<ToolServer>) {
+  const { mcpHttpHandler } = await import("../../adapter/mcp-server.ts");
+  return mcpHttpHandler(await tools);
 }
 
 /** A call is told to the store once a minute and never waited for: retiring asks who still calls. */

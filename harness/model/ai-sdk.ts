@@ -5,8 +5,13 @@
  */
 import { messageOf, TwintrackError } from "../../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../../core/json.ts";
-import type { ModelMessage, ModelRequest, ModelResponse } from "../../core/model.ts";
-import type { ModelClient } from "./client.ts";
+import {
+  contentText,
+  type ModelMessage,
+  type ModelRequest,
+  type ModelResponse,
+} from "../../core/model.ts";
+import { type ModelClient, structuredOutput, usageOf } from "./client.ts";
 
 /** What is needed of a `LanguageModel`. */
 export interface AiSdkLanguageModel {
@@ -29,10 +34,7 @@ export function aiSdkModel(model: AiSdkLanguageModel, options: AiSdkOptions = {}
   return {
     model: model.modelId,
     params: toJson(options).value as JsonObject,
-    // The form that requests of every provider have here, so that equal questions are found equal.
-    structured: (schema) => ({
-      responseFormat: { type: "json_schema", json_schema: { name: "answer", schema } },
-    }),
+    structured: structuredOutput,
     async ask(request, signal) {
       const call = { ...callOf(request), abortSignal: signal } as never;
       try {
@@ -62,9 +64,9 @@ function sdkFormat({ json_schema: given }: JsonObject): JsonObject {
 
 /** A system message is a text; every other one is made of parts. */
 function sdkMessage({ role, content, toolCalls = [], toolCallId, name }: ModelMessage): JsonObject {
-  if (role === "system") return { role, content: textOf(content) };
+  if (role === "system") return { role, content: contentText(content) };
   if (role === "tool") {
-    const output = { type: "text", value: textOf(content) };
+    const output = { type: "text", value: contentText(content) };
     const result = {
       type: "tool-result",
       toolCallId: toolCallId ?? "",
@@ -76,15 +78,7 @@ function sdkMessage({ role, content, toolCalls = [], toolCallId, name }: ModelMe
   const calls = toolCalls.map(({ id = "", name: toolName, args }) => {
     return { type: "tool-call", toolCallId: id, toolName, input: args };
   });
-  return { role, content: [{ type: "text", text: textOf(content) }, ...calls] };
-}
-
-function textOf(content: JsonValue): string {
-  if (typeof content === "string") return content;
-  const parts = Array.isArray(content) ? content : [content];
-  return parts
-    .map((part) => (isJsonObject(part) && typeof part.text === "string" ? part.text : ""))
-    .join("");
+  return { role, content: [{ type: "text", text: contentText(content) }, ...calls] };
 }
 
 function responseOf(model: AiSdkLanguageModel, result: JsonValue): ModelResponse {
@@ -92,11 +86,12 @@ function responseOf(model: AiSdkLanguageModel, result: JsonValue): ModelResponse
     throw failed(model, "it answered without content");
   const texts = result.content.filter((part) => isJsonObject(part) && part.type === "text");
   const { finishReason, response } = result;
+  const usage = isJsonObject(result.usage) ? result.usage : {};
   const reason = isJsonObject(finishReason) ? finishReason.unified : finishReason;
   return {
-    content: textOf(texts),
+    content: contentText(texts),
     toolCalls: [],
-    ...usageIn(result.usage),
+    ...usageOf(total(usage.inputTokens), total(usage.outputTokens)),
     ...(typeof reason === "string" ? { finishReason: reason } : {}),
     ...(isJsonObject(response) && typeof response.id === "string" ? { id: response.id } : {}),
     ...(isJsonObject(response) && typeof response.modelId === "string"
@@ -105,13 +100,9 @@ function responseOf(model: AiSdkLanguageModel, result: JsonValue): ModelResponse
   };
 }
 
-function usageIn(usage: JsonValue | undefined): Pick<ModelResponse, "usage"> {
-  if (!isJsonObject(usage)) return {};
-  const total = (tokens: JsonValue | undefined) =>
-    Number(isJsonObject(tokens) ? tokens.total : tokens);
-  const [inputTokens, outputTokens] = [total(usage.inputTokens), total(usage.outputTokens)];
-  if (!Number.isFinite(inputTokens) || !Number.isFinite(outputTokens)) return {};
-  return { usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
+/** A number, or from specification v3 on what it is made of. */
+function total(tokens: JsonValue | undefined): JsonValue | undefined {
+  return isJsonObject(tokens) ? tokens.total : tokens;
 }
 
 function failed(model: AiSdkLanguageModel, why: string, cause?: unknown): TwintrackError {

@@ -1,6 +1,6 @@
 /** The configured models as the port through which flows ask them. */
 import { unknownModel } from "../../core/ask.ts";
-import type { JsonObject } from "../../core/json.ts";
+import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { ModelPort, ModelRequest, ModelResponse } from "../../core/model.ts";
 
 /** One model, ready to be asked. */
@@ -13,6 +13,21 @@ export interface ModelClient {
   structured(schema: JsonObject): JsonObject;
   /** @throws {TwintrackError} `MODEL_FAILED`. */
   ask(request: ModelRequest, signal: AbortSignal): Promise<ModelResponse>;
+}
+
+/** Every provider's request has this form here, so that equal questions are found equal. */
+export function structuredOutput(schema: JsonObject): JsonObject {
+  return { responseFormat: { type: "json_schema", json_schema: { name: "answer", schema } } };
+}
+
+/** Nothing unless the provider told both. */
+export function usageOf(
+  input: JsonValue | undefined,
+  output: JsonValue | undefined,
+): Pick<ModelResponse, "usage"> {
+  const [inputTokens, outputTokens] = [Number(input), Number(output)];
+  if (!Number.isFinite(inputTokens) || !Number.isFinite(outputTokens)) return {};
+  return { usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
 }
 
 export function modelPort(clients: Readonly<Record<string, ModelClient>>): ModelPort {

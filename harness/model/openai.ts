@@ -6,7 +6,7 @@ import { messageOf, TwintrackError } from "../../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../../core/json.ts";
 import type { ModelMessage, ModelRequest, ModelResponse } from "../../core/model.ts";
 import { secretOf } from "../secret.ts";
-import type { ModelClient } from "./client.ts";
+import { type ModelClient, structuredOutput, usageOf } from "./client.ts";
 
 export interface OpenaiOptions {
   /** The provider's name for it. */
@@ -43,9 +43,7 @@ export function openaiModel(options: OpenaiOptions): ModelClient {
   return {
     model,
     params,
-    structured: (schema) => ({
-      responseFormat: { type: "json_schema", json_schema: { name: "answer", schema } },
-    }),
+    structured: structuredOutput,
     async ask(request, signal) {
       const key = secretOf(apiKeyVariable ?? DEFAULT_KEY_VARIABLE);
       const answer = await post(url, key, bodyOf(request), signal);
@@ -111,25 +109,16 @@ function responseOf(url: string, text: string): ModelResponse {
     throw failed(`${url} did not answer with a completion: ${text.slice(0, EXCERPT)}`);
   }
   if (typeof message.refusal === "string") throw failed(`The model refused: ${message.refusal}`);
+  const usage = isJsonObject(body.usage) ? body.usage : {};
   return {
     content: message.content ?? "",
     toolCalls: [],
-    ...usageIn(body.usage),
+    ...usageOf(usage.prompt_tokens, usage.completion_tokens),
     ...(typeof choice.finish_reason === "string" ? { finishReason: choice.finish_reason } : {}),
     ...(typeof body.id === "string" ? { id: body.id } : {}),
     // The version that answered; what was asked for may be a family.
     ...(typeof body.model === "string" ? { metadata: { model: body.model } } : {}),
   };
-}
-
-function usageIn(usage: JsonValue | undefined): Pick<ModelResponse, "usage"> {
-  if (!isJsonObject(usage)) return {};
-  const [inputTokens, outputTokens] = [
-    Number(usage.prompt_tokens),
-    Number(usage.completion_tokens),
-  ];
-  if (!Number.isFinite(inputTokens) || !Number.isFinite(outputTokens)) return {};
-  return { usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens } };
 }
 
 function parsed(text: string): JsonValue {

@@ -3,10 +3,12 @@ import { isUnexplained } from "../compare/difference.ts";
 import { templatePath } from "../compare/fingerprint.ts";
 import { type NoiseRate, noiseRate } from "../compare/noise.ts";
 import { alignTraces, firstDivergence } from "../compare/trace.ts";
+import { clusterOf } from "../model-version.ts";
 import { isExpired } from "./evidence.ts";
 import { percent } from "./percent.ts";
 import type { Divergence, Sample } from "./report.ts";
 import type { Decision, DivergenceRow, FlowRow, SampleRow } from "./rows.ts";
+import { clusterText } from "./words.ts";
 
 const MAX_SAMPLES = 3;
 const MAX_DIFFERENCES = 50;
@@ -23,6 +25,7 @@ export function reportDivergence(
     ...row.decision,
     expired: isExpired(row.decision.until, now),
   };
+  const model = row.models && flow.models && clusterOf(row.models, flow.models);
   const { fingerprint, title, kind, path, firstAt, lastAt } = row;
   return {
     ...{ fingerprint, title, kind, path, firstAt, lastAt },
@@ -31,8 +34,9 @@ export function reportDivergence(
     share: differing > 0 ? Math.min(1, row.trials / differing) : 0,
     noiseRate: noise,
     ...(decision ? { decision } : {}),
+    ...(model && { model }),
     blocking: isBlocking(decision),
-    explanation: explain(row, flow, noise),
+    explanation: [explain(row, flow, noise), ...(model ? [clusterText(model)] : [])].join(" "),
     samples: samples
       .filter((sample) => sample.flow === row.flow && sample.fingerprint === fingerprint)
       .slice(0, MAX_SAMPLES)

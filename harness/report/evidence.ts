@@ -1,6 +1,7 @@
 /** What the gate is told about a flow: counted rows become evidence, the same for every command. */
 import type { Verdict } from "../compare/difference.ts";
 import type { Evidence } from "../criterion.ts";
+import { changesOf } from "../model-version.ts";
 import type { DivergenceRow, FlowRow } from "./rows.ts";
 
 export function evidenceOf(
@@ -36,6 +37,7 @@ export function evidenceOf(
     ...(flow.drops && { drops: flow.drops }),
     ...(flow.coverage && { coverage: flow.coverage }),
     ...(flow.costUsd ? { costUsd: flow.costUsd } : {}),
+    ...(flow.models && { modelChanges: changesOf(flow.models) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { percent } from "./percent.ts";
 import type { Divergence, FlowReport, Report } from "./report.ts";
 import {
   booksText,
+  clusterText,
   criterionTitle,
   decisionLabel,
   decisionText,
@@ -89,7 +90,9 @@ function divergences(all: readonly Divergence[]): string[] {
     .slice(0, MAX_DIVERGENCES)
     .map((divergence) => [
       divergence.blocking ? "✗" : "✓",
-      divergence.title,
+      divergence.model
+        ? `${divergence.title} (${clusterText(divergence.model)})`
+        : divergence.title,
       `${percent(divergence.share)} (${number(divergence.count)})`,
       noiseText(divergence),
       decisionLabel(divergence),

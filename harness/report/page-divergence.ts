@@ -6,7 +6,7 @@ import { type Markup, markup } from "./markup.ts";
 import { type Column, renderChange, renderDocument, shorten } from "./page-value.ts";
 import { percent } from "./percent.ts";
 import type { Divergence, FlowReport, Sample } from "./report.ts";
-import { decisionLabel, noiseText, number, plural } from "./words.ts";
+import { clusterText, decisionLabel, noiseText, number, plural } from "./words.ts";
 
 export function renderDivergences(flow: FlowReport): Markup {
   const { divergences } = flow;
@@ -75,6 +75,7 @@ function renderNotes(divergence: Divergence): Markup {
 <div><dt>Path</dt><dd><code>${divergence.path === "" ? "(whole answer)" : divergence.path}</code></dd></div>
 <div><dt>Seen</dt><dd>${day(divergence.firstAt)} to ${day(divergence.lastAt)}</dd></div>
 <div><dt>Noise</dt><dd>${noiseText(divergence)}</dd></div>
+${divergence.model && markup`<div class="wide"><dt>Model</dt><dd>${clusterText(divergence.model)}</dd></div>`}
 ${
   decision
     ? markup`<div class="wide"><dt>Decision</dt><dd><b>${decisionLabel(divergence)}</b> by ${decision.who}${decision.owner !== decision.who && ` (owner ${decision.owner})`}: ${decision.why}${decision.until ? ` (until ${day(decision.until)})` : ""}</dd></div>`

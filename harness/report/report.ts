@@ -8,6 +8,7 @@ import type { Difference, DifferenceKind, Verdict } from "../compare/difference.
 import type { NoiseRate } from "../compare/noise.ts";
 import type { TraceRow } from "../compare/trace.ts";
 import { evaluateGate, type GateResult } from "../gate.ts";
+import { changesOf, changeText, type ModelCluster } from "../model-version.ts";
 import { lowerBound, upperBound } from "../statistics.ts";
 import { reportDivergence } from "./divergence.ts";
 import { addCounts, evidenceOf, judgedTrials, matchedTrials, sum } from "./evidence.ts";
@@ -86,6 +87,8 @@ export interface Divergence {
   firstAt: string;
   lastAt: string;
   decision?: Decision & { expired: boolean };
+  /** The model version that it comes with, where it surely does. */
+  model?: ModelCluster;
   blocking: boolean;
   explanation: string;
   samples: Sample[];
@@ -147,7 +150,15 @@ function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
 /** Of all leaves; above it a match says little. */
 const MOST_HIDDEN = 0.5;
 
-function alarmsOf({ rules }: FlowRow): string[] {
+function alarmsOf(flow: FlowRow): string[] {
+  const changes = flow.models ? changesOf(flow.models) : [];
+  return [
+    ...hidingRules(flow),
+    ...changes.map((change) => `A model changed while trials were counted. ${changeText(change)}.`),
+  ];
+}
+
+function hidingRules({ rules }: FlowRow): string[] {
   const hidden = rules.reduce((total, rule) => total + rule.hidden, 0);
   if (hidden <= MOST_HIDDEN) return [];
   const widest = [...rules].sort((a, b) => b.hidden - a.hidden)[0]?.path ?? "";

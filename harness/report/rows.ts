@@ -7,14 +7,19 @@
 import type { RunEvent } from "../../core/history.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { ToolCall } from "../../core/ledger.ts";
+import type { ModelVersion } from "../../core/model.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Stage } from "../../core/trigger.ts";
 import type { Difference, DifferenceKind, Verdict } from "../compare/difference.ts";
 import type { Coverage } from "../coverage.ts";
 import type { DropGroup } from "../drop.ts";
 import type { Policy } from "../gate.ts";
+import type { SeenVersion, Versions } from "../model-version.ts";
 import type { Pairs } from "../paired.ts";
 import type { CostPairs, P95Bounds } from "../ratio.ts";
+
+/** Steps and rules are told of so many of the newest trials: what is older says little of today. */
+export const NEWEST_TRIALS = 2_000;
 
 /** One row per flow. */
 export interface FlowRow {
@@ -56,12 +61,14 @@ export interface FlowRow {
   /** Null when the calls of a side cannot be seen. */
   trace: TraceSummary | null;
   p95Bounds?: P95Bounds;
-  /** What each rule took out of the comparison, most first. */
+  /** What each rule took out of the comparison of the newest trials, most first. */
   rules: readonly RuleRow[];
   /** Of the same triggers; left out when nothing reports a price. */
   costUsd?: { legacy: number; candidate: number; pairs?: CostPairs };
   /** Of the model calls of both sides, whoever answered them; left out when no side asks models. */
   tokens?: { legacy: number; candidate: number };
+  /** What answered the questions of both sides; left out when no side asks models. */
+  models?: Versions<SeenVersion>;
   /** What comparing has cost in US dollars: model calls that no record answered. */
   spentUsd?: number;
   /** Gate limits from the configuration. */
@@ -75,13 +82,13 @@ export interface TraceSummary {
   /** Of them, trials with another trace; and those of these whose answer is equal nonetheless. */
   different: number;
   yetEqual: number;
-  /** Where the sides part first, the most frequent first. */
+  /** Where the sides part first, the most frequent first; of the newest trials. */
   firstDivergent: readonly { step: string; trials: number }[];
   /** In the order of a run. */
   steps: readonly StepRow[];
 }
 
-/** One step over all trials; null where a side does not have it. */
+/** One step over the newest trials; null where a side does not have it. */
 export interface StepRow {
   name: string;
   trials: number;
@@ -91,6 +98,7 @@ export interface StepRow {
   candidateMs: Percentiles | null;
 }
 
+/** One rule over the newest trials. */
 export interface RuleRow {
   path: string;
   /** Trials with a difference that it explains, and how many differences these are. */
@@ -136,6 +144,8 @@ export interface DivergenceRow {
   path: string;
   /** Trials since `sinceAt` that show it. */
   trials: number;
+  /** What answered in those trials; left out when no side asks models. */
+  models?: Versions<ModelVersion & { trials: number }>;
   /** Noise trials (legacy against itself) that show the same fingerprint. */
   noiseTrials: number;
   /** ISO 8601. */

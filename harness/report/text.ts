@@ -4,6 +4,7 @@ import { percent } from "./percent.ts";
 import type { Divergence, FlowReport, Report } from "./report.ts";
 import {
   booksText,
+  clusterText,
   criterionTitle,
   decisionLabel,
   decisionText,
@@ -130,7 +131,9 @@ function divergenceLines(
     const sign = divergence.blocking ? paint("red", "✗") : paint("green", "✓");
     const share = percent(divergence.share).padStart(7);
     const facts = `${share}  ${divergence.title}  [${decisionLabel(divergence)}; noise ${noiseText(divergence)}]`;
-    return `  ${sign} ${cut(facts, width - 4)}  `.trimEnd();
+    const line = `  ${sign} ${cut(facts, width - 4)}  `.trimEnd();
+    const { model } = divergence;
+    return model ? `${line}\n${paint("dim", cut(`      ${clusterText(model)}`, width))}` : line;
   });
   const more = divergences.length - lines.length;
   return [

@@ -1,8 +1,9 @@
 /** How numbers and states are said, the same in terminal, Markdown and HTML. */
 import type { Reason } from "../gate.ts";
+import type { ModelCluster } from "../model-version.ts";
 import { percent } from "./percent.ts";
 import type { Books, Divergence, FlowReport, Rate } from "./report.ts";
-import type { TraceSummary } from "./rows.ts";
+import { NEWEST_TRIALS, type TraceSummary } from "./rows.ts";
 
 const CRITERION_TITLES: Record<string, string> = {
   min_trials: "Enough trials",
@@ -18,6 +19,7 @@ const CRITERION_TITLES: Record<string, string> = {
   not_run_rate: "Answers never compared",
   drop_bias: "Chance that drops are unbiased",
   input_coverage: "Input and flow seen",
+  model_version: "Changes of model versions",
 };
 
 export function criterionTitle(criterion: string): string {
@@ -92,6 +94,16 @@ export function noiseText({ noiseRate }: Divergence): string {
   return `${percent(noiseRate.rate)} (${percent(noiseRate.lower)}–${percent(noiseRate.upper)})`;
 }
 
+/** "38 of 40 with it": how a divergence comes with a model version. */
+export function clusterText(cluster: ModelCluster): string {
+  const { answered, by, trials, otherTrials, of, others, since } = cluster;
+  const shown = trials + otherTrials;
+  return (
+    `${number(trials)} of ${number(shown)} came with ${answered} (${by.join(" and ")}, since ${since.slice(0, 10)}): ` +
+    `${percent(trials / of)} of ${number(of)} trials with it, ${percent(otherTrials / others)} of ${number(others)} without.`
+  );
+}
+
 export function booksText(books: Books): string {
   const verdicts = total(books.verdicts);
   const notRun = total(books.notRun);
@@ -130,8 +142,15 @@ export function traceText({ trace }: Pick<FlowReport, "trace">): string | null {
   const { trials, different, yetEqual, firstDivergent } = trace;
   if (different === 0) return `same steps in all ${plural(trials, "trial", "trials")}`;
   const [first] = firstDivergent;
-  const where = first ? `, mostly from ${first.step} on (${number(first.trials)})` : "";
+  const where = first
+    ? `, mostly from ${first.step} on (${number(first.trials)}${ofNewest(trials)})`
+    : "";
   return `other steps in ${number(different)} of ${plural(trials, "trial", "trials")}${where}; ${number(yetEqual)} with an equal answer`;
+}
+
+/** What is told of the newest trials only says so. */
+function ofNewest(trials: number): string {
+  return trials > NEWEST_TRIALS ? ` of the newest ${number(NEWEST_TRIALS)}` : "";
 }
 
 /** Steps as rows of texts: name, trials, differing trials, p50 / p95 of legacy and of candidate. */
@@ -150,11 +169,14 @@ export function stepCells({ steps }: TraceSummary): string[][] {
 export const STEP_TITLES = ["Step", "Trials", "Differ", "Legacy p50 / p95", "Candidate p50 / p95"];
 
 /** Null when no rule explained or hid anything. */
-export function rulesText({ rules }: Pick<FlowReport, "rules">): string | null {
+export function rulesText({
+  rules,
+  answered,
+}: Pick<FlowReport, "rules" | "answered">): string | null {
   if (rules.length === 0) return null;
   const told = rules.map(
     ({ path, explained, trials, hidden }) =>
-      `${path} ${plural(explained, "difference", "differences")} in ${plural(trials, "trial", "trials")}` +
+      `${path} ${plural(explained, "difference", "differences")} in ${plural(trials, "trial", "trials")}${ofNewest(answered)}` +
       (hidden > 0 ? `, hides ${percent(hidden)} of the answers` : ""),
   );
   return told.join("; ");

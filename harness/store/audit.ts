@@ -18,6 +18,7 @@ export interface AuditEvent {
     | "stage"
     | "pause"
     | "resume"
+    | "undo"
     | "decision"
     | "key_added"
     | "key_revoked"

@@ -12,33 +12,41 @@ export interface Books {
   unexplained: number;
 }
 
-/** The books: every number a process gave out is a verdict, open, or an accounted gap. */
+type Row = { kind: "answered" | "verdict" | "gap"; name: string; count: number };
+
+/**
+ * Every number a process gave out is a verdict, open, or an accounted gap. One statement sees one
+ * moment: between two of them more is shipped, and the books would not balance.
+ */
 export async function books(db: Database): Promise<Books> {
-  const [numbers] = await db.query<{ answered: number; recorded: number }>(
-    `select coalesce(sum(last), 0)::bigint as answered, coalesce(sum(recorded), 0)::bigint as recorded from (
-       select max(last) as last, sum(recorded) as recorded from (
-         select epoch, max(seq) as last, count(*) as recorded from twintrack.trials group by epoch
-         union all select epoch, max(last_seq), sum(trials) from twintrack.retired_trials group by epoch
-         union all select epoch, max(to_seq), 0 from twintrack.gaps group by epoch) told group by epoch) epochs`,
+  const rows = await db.query<Row>(
+    `select 'answered' as kind, '' as name, coalesce(sum(last), 0)::bigint as count from (
+       select max(last) as last from (
+         select epoch, last_seq as last from twintrack.epochs
+         union all select epoch, max(to_seq) from twintrack.gaps group by epoch) told group by epoch) epochs
+     union all select 'verdict', verdict, sum(trials)::bigint from (
+       select verdict, trials from twintrack.tallies
+       union all select verdict, trials from twintrack.retired_trials) told
+     group by verdict having sum(trials) <> 0
+     union all select 'gap', cause, sum(to_seq - from_seq + 1)::bigint from twintrack.gaps group by cause`,
   );
-  const verdicts = await db.query<{ verdict: string | null; count: number }>(
-    `select verdict, sum(count)::bigint as count from (
-       select verdict, count(*) as count from twintrack.trials group by verdict
-       union all select verdict, sum(trials) from twintrack.retired_trials group by verdict) told group by verdict`,
-  );
-  const gaps = await db.query<{ cause: string; count: number }>(
-    "select cause, sum(to_seq - from_seq + 1)::bigint as count from twintrack.gaps group by cause",
-  );
-  const byVerdict = verdicts
-    .filter((row) => row.verdict !== null)
-    .map((row) => [row.verdict, row.count]);
-  const answered = numbers?.answered ?? 0;
-  const explained = (numbers?.recorded ?? 0) + gaps.reduce((sum, gap) => sum + gap.count, 0);
+  const rowsOf = (wanted: Row["kind"]) => rows.filter(({ kind }) => kind === wanted);
+  const [[answered], verdicts, gaps] = [rowsOf("answered"), rowsOf("verdict"), rowsOf("gap")];
+  const total = answered?.count ?? 0;
+  const explained = [...verdicts, ...gaps].reduce((sum, { count }) => sum + count, 0);
   return {
-    answered,
-    verdicts: Object.fromEntries(byVerdict) as Record<string, number>,
-    open: verdicts.find((row) => row.verdict === null)?.count ?? 0,
-    gaps: Object.fromEntries(gaps.map((gap) => [gap.cause, gap.count])),
-    unexplained: answered - explained,
+    answered: total,
+    verdicts: named(verdicts.filter(isJudged)),
+    open: verdicts.find((row) => !isJudged(row))?.count ?? 0,
+    gaps: named(gaps),
+    unexplained: total - explained,
   };
+}
+
+function named(rows: readonly Row[]): Record<string, number> {
+  return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
+}
+
+function isJudged({ name }: Row): boolean {
+  return name !== "";
 }

@@ -3,7 +3,7 @@ import type { DifferenceKind } from "../compare/difference.ts";
 import type { Privacy } from "../privacy/privacy.ts";
 import type { Decision, DivergenceRow, Grouping, SampleRow } from "../report/rows.ts";
 import { appendAudit } from "./audit.ts";
-import { COUNTED } from "./counted.ts";
+import { DIFFERING } from "./counted.ts";
 import type { Database } from "./database.ts";
 import { GROUPED, type SplitBy } from "./groupings.ts";
 import { type StoredSample, sampleOf } from "./sample.ts";
@@ -33,29 +33,39 @@ interface DivergenceSql {
   groupedWhy: string | null;
 }
 
-export async function divergenceRows(db: Database, flow: string): Promise<DivergenceRow[]> {
+/**
+ * The most frequent ones, and all that are a bug of the candidate: these close the gate, however rare.
+ *
+ * @param asked fingerprints of others that are wanted
+ */
+export async function divergenceRows(
+  db: Database,
+  flow: string,
+  asked: readonly string[] = [],
+): Promise<DivergenceRow[]> {
   const rows = await db.query<DivergenceSql>(
-    `with ${COUNTED}, ${GROUPED},
+    `with ${DIFFERING}, ${GROUPED},
      seen as (
-       select d.divergence, array_agg(distinct d.fingerprint) as members, min(d.place) as place, min(d.message) as message,
+       select d.divergence, array_agg(distinct d.fingerprint) as members, min(d.place) as exact_place, min(d.message) as message,
          count(distinct d.trial_id) filter (where d.compared = 'candidate')::bigint as trials,
          count(distinct d.trial_id) filter (where d.compared = 'noise')::bigint as noise_trials,
-         min(c.received_at) as first_at, max(c.received_at) as last_at
-       from grouped d join counted c on c.id = d.trial_id
-       where d.rule is null group by d.divergence)
-     select s.divergence as fingerprint, s.members, v.title, v.kind, v.path, s.place, s.message, s.trials,
+         min(d.received_at) as first_at, max(d.received_at) as last_at
+       from grouped d group by d.divergence),
+     ranked as (
+       select s.*, row_number() over (order by s.trials desc, s.divergence) as place from seen s where s.trials > 0)
+     select s.divergence as fingerprint, s.members, v.title, v.kind, v.path, s.exact_place as place, s.message, s.trials,
        s.noise_trials as "noiseTrials", s.first_at as "firstAt", s.last_at as "lastAt",
        l.decision, l.who, l.why, l.owner, l.until,
        p.split_by as "splitBy", coalesce(m.who, p.who) as grouper, coalesce(m.why, p.why) as "groupedWhy"
-     from seen s
+     from ranked s
      join twintrack.divergences v on v.flow = $1 and v.fingerprint = split_part(s.divergence, '#', 1)
      left join latest p on p.fingerprint = v.fingerprint and p.action = 'split' and s.divergence <> v.fingerprint
      left join lateral (
        select who, why from latest where action = 'merge' and into_fingerprint = s.divergence order by fingerprint limit 1) m on true
      left join lateral (
        select * from twintrack.decisions x where x.flow = $1 and x.fingerprint = s.divergence order by id desc limit 1) l on true
-     where s.trials > 0 order by s.trials desc, s.divergence limit ${MAX_DIVERGENCES}`,
-    [flow],
+     where s.place <= ${MAX_DIVERGENCES} or l.decision = 'candidate_bug' or s.divergence = any($2::text[]) order by s.place`,
+    [flow, asked],
   );
   return rows.map((row) => divergenceRow(flow, row));
 }
@@ -92,28 +102,34 @@ function groupingOf({ splitBy, members, grouper, groupedWhy }: DivergenceSql): G
   return splitBy === null ? { kind: "alike" } : { kind: "split", by: splitBy, ...statement };
 }
 
-/** Trials that show a divergence, the earliest first, with the values of both sides. */
+/** Trials that show each divergence of a flow, the earliest first, with the values of both sides. */
 export async function sampleRows(
   db: Database,
   privacy: Privacy,
-  { flow, fingerprint, members }: DivergenceRow,
+  flow: string,
+  divergences: readonly DivergenceRow[],
 ): Promise<SampleRow[]> {
-  const rows = await db.query<StoredSample>(
-    `with ${COUNTED}, ${GROUPED},
+  const rows = await db.query<StoredSample & { fingerprint: string }>(
+    `with ${DIFFERING}, ${GROUPED},
      shown as (
-       select trial_id, ordinal from grouped where fingerprint = any($2::text[]) and divergence = $3
-         and compared = 'candidate' and rule is null)
-     select c.id, c.trigger_id as "triggerId", c.authoritative, c.trace, l.payload as legacy, k.payload as candidate,
-       (select array_agg(difference order by (ordinal in (select ordinal from shown s where s.trial_id = c.id)) desc, ordinal)
-        from twintrack.differences d where d.trial_id = c.id and d.compared = 'candidate') as differences
-     from counted c
-     left join twintrack.runs l on l.trial_id = c.id and l.side = 'legacy'
-     left join twintrack.runs k on k.trial_id = c.id and k.side = 'candidate'
-     where c.id in (select trial_id from shown)
-     order by c.received_at limit ${SAMPLES_PER_DIVERGENCE}`,
-    [flow, members, fingerprint],
+       select divergence, trial_id, array_agg(ordinal) as ordinals, min(received_at) as at
+       from grouped where divergence = any($2::text[]) and compared = 'candidate' group by 1, 2),
+     earliest as (
+       select *, row_number() over (partition by divergence order by at, trial_id) as place from shown)
+     select e.divergence as fingerprint, t.id, t.trigger_id as "triggerId", t.authoritative, t.trace,
+       l.payload as legacy, k.payload as candidate,
+       (select array_agg(difference order by ordinal = any(e.ordinals) desc, ordinal)
+        from twintrack.differences d where d.trial_id = t.id and d.compared = 'candidate') as differences
+     from earliest e join twintrack.trials t on t.id = e.trial_id
+     left join twintrack.runs l on l.trial_id = t.id and l.side = 'legacy'
+     left join twintrack.runs k on k.trial_id = t.id and k.side = 'candidate'
+     where e.place <= ${SAMPLES_PER_DIVERGENCE}
+     order by array_position($2::text[], e.divergence), e.place`,
+    [flow, divergences.map(({ fingerprint }) => fingerprint)],
   );
-  return rows.flatMap((row) => sampleOf({ flow, fingerprint }, row, privacy) ?? []);
+  return rows.flatMap(
+    ({ fingerprint, ...row }) => sampleOf({ flow, fingerprint }, row, privacy) ?? [],
+  );
 }
 
 /** What a person says of a divergence. */

@@ -80,14 +80,14 @@ function openedAs(bytes: Uint8Array, place: string, privacy: Privacy, raw: boole
   }
 }
 
+const OPAQUE: readonly MemoryRead["kind"][] = ["checkpoint", "checkpoints", "deltas"];
+
 /** A checkpoint is in its checkpointer's own form, into which no mask can look. */
 function withoutOpaque(run: JsonValue): JsonValue {
   if (!isJsonObject(run) || !Array.isArray(run.memory)) return run;
   const reads = run.memory as unknown as MemoryRead[];
   const memory = reads.map((read) =>
-    read.kind === "checkpoint" || read.kind === "checkpoints"
-      ? { ...read, value: "⟨opaque⟩" }
-      : read,
+    OPAQUE.includes(read.kind) ? { ...read, value: "⟨opaque⟩" } : read,
   );
   return { ...run, memory: memory as unknown as JsonValue };
 }

@@ -2,13 +2,12 @@
 import type { Coverage } from "../coverage.ts";
 import type { DropGroup } from "../drop.ts";
 import { type Pairs, pairedTrials } from "../paired.ts";
-import { quantileRanks } from "../quantile.ts";
-import type { P95Bounds } from "../ratio.ts";
 import type { FlowRow } from "../report/rows.ts";
-import { COUNTED } from "./counted.ts";
+import { COUNTED, TALLIED } from "./counted.ts";
 import { COVERED } from "./covered.ts";
 import type { Database } from "./database.ts";
 import { GROUPED } from "./groupings.ts";
+import { latencyRows } from "./latency-rows.ts";
 
 const DEFAULT_CONFIDENCE = 0.95;
 
@@ -16,95 +15,84 @@ export async function gateRows(
   db: Database,
   flow: string,
   confidence = DEFAULT_CONFIDENCE,
-): Promise<Pick<FlowRow, "p95Bounds" | "pairs" | "drops" | "coverage">> {
+): Promise<Pick<FlowRow, "latencyMs" | "p95Bounds" | "pairs" | "drops" | "coverage">> {
+  const [latency, other] = await Promise.all([
+    latencyRows(db, flow, confidence),
+    otherRows(db, flow),
+  ]);
+  return { ...latency, ...other };
+}
+
+async function otherRows(
+  db: Database,
+  flow: string,
+): Promise<Pick<FlowRow, "pairs" | "drops" | "coverage">> {
+  const drops = await dropsOf(db, flow);
   const [pairs, coverage] = [await pairsOf(db, flow), await coverageOf(db, flow)];
   return {
-    p95Bounds: await p95BoundsOf(db, flow, confidence),
-    drops: await dropsOf(db, flow),
+    drops,
     ...(pairedTrials(pairs) > 0 && { pairs }),
     ...(coverage.total > 0 && { coverage }),
   };
 }
 
-/** Trials with both comparisons: legacy with candidate, and legacy with itself. */
+/**
+ * Trials with both comparisons: legacy with candidate, and legacy with itself. Only those with a
+ * difference are looked at; what is told of the others is in the tallies.
+ */
 async function pairsOf(db: Database, flow: string): Promise<Pairs> {
   const [row] = await db.query<Pairs>(
-    `with ${COUNTED}, ${GROUPED}, ${COVERED},
-     open_differences as (
-       select d.trial_id, d.compared from grouped d join counted c on c.id = d.trial_id
-       where d.rule is null and d.divergence not in (select fingerprint from covered)),
+    `with ${TALLIED}, ${GROUPED}, ${COVERED},
      paired as (
-       select verdict = 'mismatch'
-           and exists (select from open_differences o where o.trial_id = c.id and o.compared = 'candidate') as candidate,
-         noise_verdict not in ('match', 'ignored', 'both_failed_same') and (noise_verdict <> 'mismatch'
-           or exists (select from open_differences o where o.trial_id = c.id and o.compared = 'noise')) as noise
-       from counted c where noise_verdict is not null and verdict in ('match', 'ignored', 'mismatch'))
-     select count(*) filter (where candidate and not noise)::bigint as "onlyCandidate",
-       count(*) filter (where noise and not candidate)::bigint as "onlyNoise",
-       count(*) filter (where candidate and noise)::bigint as "both",
-       count(*) filter (where not candidate and not noise)::bigint as "neither"
-     from paired`,
+       select bool_or(verdict = 'mismatch' and compared = 'candidate') as candidate,
+         bool_or(noise_verdict = 'mismatch' and compared = 'noise') as noise,
+         bool_or(noise_verdict not in ('match', 'ignored', 'both_failed_same', 'mismatch')) as failed
+       from grouped where noise_verdict is not null and verdict in ('match', 'ignored', 'mismatch')
+         and divergence not in (select fingerprint from covered) group by trial_id),
+     shown as (
+       select count(*) filter (where candidate) as candidate, count(*) filter (where noise and not failed) as noise,
+         count(*) filter (where candidate and (noise or failed)) as shared from paired),
+     totals as (
+       select coalesce(sum(trials), 0) as trials,
+         coalesce(sum(trials) filter (where noise_verdict not in ('match', 'ignored', 'both_failed_same', 'mismatch')), 0) as failed
+       from tallied where noise_verdict <> '' and verdict in ('match', 'ignored', 'mismatch'))
+     select (candidate - shared)::bigint as "onlyCandidate", (noise + failed - shared)::bigint as "onlyNoise",
+       shared as "both", (trials - candidate - noise - failed + shared)::bigint as "neither"
+     from shown, totals`,
     [flow],
   );
   return row ?? { onlyCandidate: 0, onlyNoise: 0, both: 0, neither: 0 };
 }
 
-/** The durations that bound each side's p95; the error chance is divided between the two sides. */
-async function p95BoundsOf(db: Database, flow: string, confidence: number): Promise<P95Bounds> {
-  const counts = await db.query<{ side: string; n: number }>(
-    `with ${COUNTED}
-     select r.side, count(*)::bigint as n from twintrack.runs r join counted c on c.id = r.trial_id
-     where r.side in ('legacy', 'candidate') and r.status = 'returned' group by r.side`,
+/** Triggers by what they have in common, compared or not; none when none was dropped. What is equal is in one quarter. */
+async function dropsOf(db: Database, flow: string): Promise<DropGroup[]> {
+  const [told] = await db.query<{ dropped: number }>(
+    `with ${TALLIED} select coalesce(sum(dropped), 0)::bigint as dropped from tallied`,
     [flow],
   );
-  const ranksOf = (side: string) => {
-    const n = counts.find((row) => row.side === side)?.n ?? 0;
-    return quantileRanks(0.95, n, 1 - (1 - confidence) / 2);
-  };
-  const [legacy, candidate] = [ranksOf("legacy"), ranksOf("candidate")];
-  const duration = (side: string, rank: number | null) =>
-    rank === null ? null : durationAt(db, flow, side, rank);
-  return {
-    legacyLeast: await duration("legacy", legacy.least),
-    legacyMost: await duration("legacy", legacy.most),
-    candidateLeast: await duration("candidate", candidate.least),
-    candidateMost: await duration("candidate", candidate.most),
-  };
-}
-
-async function durationAt(db: Database, flow: string, side: string, rank: number) {
-  const [row] = await db.query<{ durationMs: number }>(
+  if (!told || told.dropped === 0) return [];
+  const [quarters] = await db.query<{ ms: number[] | null; bytes: number[] | null }>(
     `with ${COUNTED}
-     select r.duration_ms as "durationMs" from twintrack.runs r join counted c on c.id = r.trial_id
-     where r.side = $2 and r.status = 'returned' order by r.duration_ms desc limit 1 offset $3::bigint`,
-    [flow, side, rank],
+     select percentile_disc(array[0.25, 0.5, 0.75]) within group (order by answer_ms) as ms,
+       percentile_disc(array[0.25, 0.5, 0.75]) within group (order by nullif(answer_bytes, 0)) as bytes
+     from counted where dropped is not null and answer_status is not null`,
+    [flow],
   );
-  return row?.durationMs ?? null;
-}
-
-/**
- * Triggers by what they have in common, compared or not. Sampling draws at random, and a run that
- * was cut off, or has no other side, cannot be compared by anyone: these are no drops.
- */
-async function dropsOf(db: Database, flow: string): Promise<DropGroup[]> {
   return db.query<DropGroup>(
     `with ${COUNTED},
-     told as (
-       select c.verdict in ('not_run', 'incomparable') as dropped, c.source, r.status,
-         extract(hour from c.received_at at time zone 'utc')::integer / 6 * 6 as hour,
-         ntile(4) over (order by r.duration_ms) as duration, octet_length(r.payload) > 0 as kept,
-         ntile(4) over (partition by octet_length(r.payload) > 0 order by octet_length(r.payload)) as size
-       from counted c join twintrack.runs r on r.trial_id = c.id and r.side = c.authoritative
-       where c.verdict is not null and not (c.verdict = 'not_run'
-         and c.reason in ('sampled', 'stage', 'side_missing', 'legacy_tapped', 'timeout', 'cancelled')))
-     select feature, "group", count(*) filter (where dropped)::bigint as "notRun",
-       count(*) filter (where not dropped)::bigint as compared
-     from told cross join lateral (values
-       ('source', source), ('status', status), ('hour', format('%s to %s UTC', hour, hour + 6)),
-       ('duration', format('quarter %s of 4', duration)), ('size', case when kept then format('quarter %s of 4', size) end)) as told_by (feature, "group")
-     where "group" is not null
+     alike as (
+       select dropped, source, answer_status as status, extract(hour from received_at at time zone 'utc')::integer / 6 as hour,
+         width_bucket(answer_ms, $2::double precision[]) as duration,
+         case when answer_bytes > 0 then width_bucket(answer_bytes, $3::integer[]) end as size, count(*) as trials
+       from counted where dropped is not null and answer_status is not null group by 1, 2, 3, 4, 5, 6)
+     select feature, "group", coalesce(sum(trials) filter (where dropped), 0)::bigint as "notRun",
+       coalesce(sum(trials) filter (where not dropped), 0)::bigint as compared
+     from alike cross join lateral (values
+       ('source', source), ('status', status), ('hour', format('%s to %s UTC', hour * 6, hour * 6 + 6)),
+       ('duration', format('quarter %s of 4', duration + 1)), ('size', format('quarter %s of 4', size + 1))) as told_by (feature, "group")
+     where feature <> 'size' or size is not null
      group by feature, "group" order by feature, "group"`,
-    [flow],
+    [flow, quarters?.ms ?? [], quarters?.bytes ?? []],
   );
 }
 

@@ -17,7 +17,7 @@ export interface Statement {
   why: string;
 }
 
-/** As a table expression `grouped`: the differences of flow `$1`, each with its `divergence`. */
+/** As a table expression `grouped`: `differing`, each with its `divergence`. */
 export const GROUPED = `
   latest as (
     select distinct on (fingerprint) fingerprint, action, into_fingerprint, split_by, who, why
@@ -26,8 +26,7 @@ export const GROUPED = `
     select d.*, case when s.action = 'split' then d.fingerprint || '#' ||
         left(md5(coalesce(case s.split_by when 'place' then d.place else d.message end, '')), 12)
       else d.fingerprint end as part
-    from twintrack.differences d left join latest s on s.fingerprint = d.fingerprint
-    where d.flow = $1),
+    from differing d left join latest s on s.fingerprint = d.fingerprint),
   grouped as (
     select p.*, coalesce(m.into_fingerprint, p.part) as divergence
     from parted p left join latest m on m.fingerprint = p.part and m.action = 'merge')`;

@@ -6,7 +6,7 @@ import type { TraceRow } from "../compare/trace.ts";
 import type { CoverageMark } from "../coverage.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import { insertRuns } from "./trials.ts";
-import { noteUsage, type Usage } from "./usage-rows.ts";
+import { type Usage, usageColumns } from "./usage-rows.ts";
 
 /** A judged trial as a worker gives it back; only data, so that it can cross a process border. */
 export interface JudgedTrial {
@@ -73,7 +73,6 @@ export function settle(
     await insertDifferences(query, kept);
     await noteLegacyTools(query, kept);
     await noteCoverage(query, kept);
-    await noteUsage(query, kept);
     return kept.length;
   });
 }
@@ -91,6 +90,9 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     trial.trace,
     ...alignmentColumns(trial.alignment),
     rulesColumn(trial.rules),
+    ...usageColumns(trial.usage),
+    durationOf(trial, "legacy"),
+    durationOf(trial, "candidate"),
   ]);
   const casts = [
     "",
@@ -106,20 +108,38 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
     "",
     "::jsonb",
     "::jsonb",
+    "::bigint",
+    "::bigint",
+    "::numeric",
+    "::numeric",
+    "::numeric",
+    "::jsonb",
+    "::double precision",
+    "::double precision",
   ];
   const closed = await query<{ id: string }>(
     `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
        flow_hash = j.flow_hash, truncated = j.truncated, effect_differences = j.effect_differences,
        contract_violations = j.contract_violations, trace = j.trace, trace_verdict = j.trace_verdict,
        first_divergent_step = j.first_divergent_step, steps = j.steps,
-       rules = j.rules, judged_at = now()
+       rules = j.rules, legacy_tokens = j.legacy_tokens, candidate_tokens = j.candidate_tokens,
+       legacy_usd = j.legacy_usd, candidate_usd = j.candidate_usd, spent_usd = j.spent_usd, models = j.models,
+       legacy_ms = coalesce(j.legacy_ms, t.legacy_ms), candidate_ms = coalesce(j.candidate_ms, t.candidate_ms),
+       judged_at = now()
      from (values ${valuesList(rows.length, casts.length, casts)})
        as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace,
-         trace_verdict, first_divergent_step, steps, rules)
+         trace_verdict, first_divergent_step, steps, rules, legacy_tokens, candidate_tokens, legacy_usd, candidate_usd,
+         spent_usd, models, legacy_ms, candidate_ms)
      where t.id = j.id and t.verdict is null returning t.id`,
     rows.flat(),
   );
   return closed.map((row) => row.id);
+}
+
+/** Of a side that returned something, as it was run for the comparison. */
+function durationOf({ runs }: JudgedTrial, side: "legacy" | "candidate"): number | null {
+  const run = runs.find((one) => one.side === side && one.status === "returned");
+  return run?.durationMs ?? null;
 }
 
 /** Verdict on the trace, first divergent step, and steps as JSON text. */
@@ -232,8 +252,11 @@ export async function insertDifferences(
   );
   for (const batch of batches(rows)) {
     await query(
-      `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule, place, message)
-       values ${valuesList(batch.length, 9, ["", "", "::integer"])} on conflict do nothing`,
+      `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule, place, message,
+         received_at, stage, verdict, noise_verdict, models)
+       select d.*, t.received_at, t.stage, t.verdict, t.noise_verdict, t.models
+       from (values ${valuesList(batch.length, 9, ["", "", "::integer"])}) as d (trial_id)
+         join twintrack.trials t on t.id = d.trial_id on conflict do nothing`,
       batch.flat(),
     );
   }

@@ -1,10 +1,11 @@
-/** Opens the configured database and brings its schema up to date. */
+/** Opens the configured database and brings its schema up to date, with weeks to write to. */
 import { join } from "node:path";
 import type { ResolvedConfig } from "../config.ts";
 import type { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { openPglite } from "./pglite.ts";
 import { openPostgres } from "./postgres.ts";
+import { makeWeeks } from "./weeks.ts";
 
 export type DatabasePlace = Pick<ResolvedConfig, "databaseUrl" | "dataDir">;
 
@@ -23,6 +24,7 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
   const db = await connectDatabase(place);
   try {
     await migrate(db);
+    await makeWeeks(db, new Date());
     return db;
   } catch (error) {
     await db.close();

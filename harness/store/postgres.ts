@@ -1,7 +1,7 @@
 /** A Postgres server as a {@link Database}. Every wait is limited: a frozen server must not pile up work. */
-import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { messageOf, TwintrackError } from "../../core/error.ts";
+import { within } from "../wait.ts";
 import type { Database, Query } from "./database.ts";
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -35,20 +35,18 @@ export function openPostgres({ url, maxConnections = 4 }: PostgresOptions): Data
   return {
     kind: "postgres",
     query: (sql, params) =>
-      told(url, () => (params === undefined ? runScript(pool, sql) : rowsOf(pool, sql, params))),
+      told(url, () =>
+        params === undefined
+          ? withClient(pool, (client) => rowsOf(client, sql))
+          : rowsOf(pool, sql, params),
+      ),
     transaction: (work) => told(url, () => inTransaction(pool, work)),
     close() {
-      closing ??= endOf(pool);
+      // A server that does not answer is left without a goodbye.
+      closing ??= within(END_TIMEOUT_MS, pool.end());
       return closing;
     },
   };
-}
-
-/** Says goodbye; a server that does not answer is left without. */
-async function endOf(pool: pg.Pool): Promise<void> {
-  const ended = new AbortController();
-  const limit = pause(END_TIMEOUT_MS, undefined, { signal: ended.signal }).catch(() => undefined);
-  await Promise.race([pool.end(), limit]).finally(() => ended.abort());
 }
 
 async function rowsOf<Row extends object>(
@@ -62,25 +60,6 @@ async function rowsOf<Row extends object>(
   return results.flatMap(({ rows }) => rows);
 }
 
-/**
- * Several statements may hold their own `begin` and `commit`. One that fails between them would give
- * a connection in a dead transaction back to the pool.
- */
-async function runScript<Row extends object>(pool: pg.Pool, sql: string): Promise<Row[]> {
-  const client = await pool.connect();
-  client.on("error", ignore);
-  let broken: Error | undefined;
-  try {
-    return await rowsOf<Row>(client, sql);
-  } catch (error) {
-    broken = await failureOf(client.query(ROLLBACK));
-    throw error;
-  } finally {
-    client.off("error", ignore);
-    client.release(broken);
-  }
-}
-
 /** pg takes bytes only as Buffer. */
 function asParameter(value: unknown): unknown {
   return value instanceof Uint8Array
@@ -88,17 +67,30 @@ function asParameter(value: unknown): unknown {
     : value;
 }
 
-async function inTransaction<T>(pool: pg.Pool, work: (query: Query) => Promise<T>): Promise<T> {
+function inTransaction<T>(pool: pg.Pool, work: (query: Query) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client) => {
+    await client.query("begin");
+    const result = await work((sql, params) => rowsOf(client, sql, params));
+    await client.query("commit");
+    return result;
+  });
+}
+
+/**
+ * Lends a connection and takes it back without an open transaction. Several statements in one text
+ * may hold their own `begin` and `commit`, so one that fails leaves a dead transaction as well.
+ */
+async function withClient<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   // While it is ours the pool does not listen, and an error that nobody hears ends the process. The
   // statement that was running, or the next one, says what happened.
   client.on("error", ignore);
   let broken: Error | undefined;
   try {
-    await client.query("begin");
-    const result = await work((sql, params) => rowsOf(client, sql, params));
-    await client.query("commit");
-    return result;
+    return await work(client);
   } catch (error) {
     // A connection that cannot roll back is not used again.
     broken = await failureOf(client.query(ROLLBACK));

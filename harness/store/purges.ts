@@ -59,6 +59,7 @@ export function purge(db: Database, request: PurgeRequest): Promise<Purged> {
     );
     await query(
       `update twintrack.trials set trigger_id = '', subject = null, verdict = 'not_run', reason = '${PURGED}',
+         answer_status = null, answer_ms = null, answer_bytes = null, legacy_ms = null, candidate_ms = null,
          noise_verdict = null, trace = null, trace_verdict = null, first_divergent_step = null, steps = null,
          judged_at = coalesce(judged_at, now())
        where ${IN_QUESTION}`,

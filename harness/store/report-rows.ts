@@ -5,12 +5,13 @@ import { privacyOf } from "../privacy/privacy.ts";
 import type { DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
 import { type FlowStage, initialStage, readStages } from "../stage.ts";
 import { books } from "./books.ts";
-import { COUNTED } from "./counted.ts";
+import { TALLIED } from "./counted.ts";
 import { COVERED } from "./covered.ts";
 import type { Database } from "./database.ts";
 import { divergenceRows, sampleRows } from "./divergences.ts";
 import { gateRows } from "./gate-rows.ts";
 import { GROUPED } from "./groupings.ts";
+import { modelRow, tellModels } from "./model-rows.ts";
 import { ruleRows } from "./rule-rows.ts";
 import { traceOf } from "./traces.ts";
 import { costRow } from "./usage-rows.ts";
@@ -20,27 +21,48 @@ export async function reportRows(
   config: ResolvedConfig,
   only?: string,
 ): Promise<ReportRows> {
-  const stages = await readStages(db);
   const privacy = privacyOf(config);
-  const names = only === undefined ? Object.keys(config.flows) : [only];
+  const stages = await readStages(db);
   const flows: FlowRow[] = [];
   const divergences: DivergenceRow[] = [];
   const samples: SampleRow[] = [];
-  for (const name of names) {
-    const stage = stages.get(name) ?? initialStage(config, name);
-    flows.push(await flowRow(db, name, stage, config.flows[name] ?? {}));
-    const found = await divergenceRows(db, name);
-    divergences.push(...found);
-    for (const row of found) samples.push(...(await sampleRows(db, privacy, row)));
+  // One flow after the other: each asks as much at once as there are connections.
+  for (const name of only === undefined ? Object.keys(config.flows) : [only]) {
+    const found = await evidenceRows(db, config, stages, name);
+    if (found.flow.models) await tellModels(db, name, found.divergences);
+    flows.push(found.flow);
+    divergences.push(...found.divergences);
+    samples.push(...(await sampleRows(db, privacy, name, found.divergences)));
   }
   const { unexplained, gaps } = await books(db);
   const lost = unexplained + Object.values(gaps).reduce((sum, count) => sum + count, 0);
   return { flows, divergences, samples, lost };
 }
 
+export interface EvidenceRows {
+  flow: FlowRow;
+  divergences: DivergenceRow[];
+}
+
+/** What a gate decides on: the report's rows of one flow, without samples. */
+export async function evidenceRows(
+  db: Database,
+  config: ResolvedConfig,
+  stages: ReadonlyMap<string, FlowStage>,
+  flow: string,
+): Promise<EvidenceRows> {
+  const stage = stages.get(flow) ?? initialStage(config, flow);
+  const [row, divergences] = await Promise.all([
+    flowRow(db, flow, stage, config.flows[flow] ?? {}),
+    divergenceRows(db, flow),
+  ]);
+  return { flow: row, divergences };
+}
+
 interface CountRow {
-  verdict: string | null;
-  reason: string | null;
+  /** Empty: open. */
+  verdict: string;
+  reason: string;
   count: number;
 }
 
@@ -50,31 +72,43 @@ async function flowRow(
   stage: FlowStage,
   config: FlowConfig,
 ): Promise<FlowRow> {
-  const counts = await db.query<CountRow>(
-    `with ${COUNTED}
-     select verdict, case when verdict = 'not_run' then reason end as reason, count(*)::bigint as count
-     from counted group by 1, 2`,
-    [flow],
-  );
-  const isNotRun = (row: CountRow) => row.verdict === "not_run";
-  const verdicts = counts.filter((row) => row.verdict !== null && !isNotRun(row));
+  const [gate, counted] = await Promise.all([
+    gateRows(db, flow, config.gate?.confidence),
+    countedRows(db, flow),
+  ]);
   return {
     name: flow,
     language: languageOf(config),
     stage: stage.stage,
     ...(stage.stage === "canary" ? { canaryPercent: stage.canaryPercent } : {}),
+    ...counted,
+    ...gate,
+    ...(config.gate === undefined ? {} : { policy: policyOf(config.gate) }),
+  };
+}
+
+type CountedRows = Summary &
+  Pick<FlowRow, "open" | "verdicts" | "notRun" | "trace" | "rules" | "models"> &
+  Awaited<ReturnType<typeof costRow>>;
+
+async function countedRows(db: Database, flow: string): Promise<CountedRows> {
+  const counts = await db.query<CountRow>(
+    `with ${TALLIED}
+     select verdict, case when verdict = 'not_run' then reason else '' end as reason, sum(trials)::bigint as count
+     from tallied group by 1, 2`,
+    [flow],
+  );
+  const isNotRun = (row: CountRow) => row.verdict === "not_run";
+  const verdicts = counts.filter((row) => row.verdict !== "" && !isNotRun(row));
+  return {
     ...(await summaryOf(db, flow)),
-    open: counts.find((row) => row.verdict === null)?.count ?? 0,
+    open: counts.find((row) => row.verdict === "")?.count ?? 0,
     verdicts: Object.fromEntries(verdicts.map((row) => [row.verdict, row.count])),
-    notRun: Object.fromEntries(
-      counts.filter(isNotRun).map((row) => [row.reason ?? "unknown", row.count]),
-    ),
-    latencyMs: await latencyOf(db, flow),
-    ...(await gateRows(db, flow, config.gate?.confidence)),
+    notRun: Object.fromEntries(counts.filter(isNotRun).map((row) => [row.reason, row.count])),
     ...(await costRow(db, flow)),
+    ...(await modelRow(db, flow)),
     trace: await traceOf(db, flow),
     rules: await ruleRows(db, flow),
-    ...(config.gate === undefined ? {} : { policy: policyOf(config.gate) }),
   };
 }
 
@@ -105,22 +139,23 @@ async function summaryOf(db: Database, flow: string): Promise<Summary> {
     noiseTrials: number;
     noiseMismatches: number;
   }>(
-    `with ${COUNTED}, ${GROUPED}, ${COVERED},
+    `with ${TALLIED}, ${GROUPED}, ${COVERED},
      open_differences as (
-       select d.trial_id, v.kind = 'effect' as effect
-       from grouped d join counted c on c.id = d.trial_id
-         join twintrack.divergences v on v.flow = d.flow and v.fingerprint = d.fingerprint
-       where d.compared = 'candidate' and d.rule is null
-         and d.divergence not in (select fingerprint from covered))
-     select min(received_at) as since,
-       coalesce(extract(epoch from max(received_at) - min(received_at)) / 86400, 0)::double precision as days,
-       count(*)::bigint as answered,
-       count(*) filter (where verdict = 'mismatch' and id in (select trial_id from open_differences))::bigint as unexplained,
-       count(*) filter (where id in (select trial_id from open_differences where effect))::bigint as effects,
+       select bool_or(d.verdict = 'mismatch') as mismatch, bool_or(v.kind = 'effect') as effect
+       from grouped d join twintrack.divergences v on v.flow = d.flow and v.fingerprint = d.fingerprint
+       where d.compared = 'candidate' and d.divergence not in (select fingerprint from covered) group by d.trial_id),
+     trials as (
+       select count(*) filter (where mismatch) as unexplained, count(*) filter (where effect) as effects from open_differences),
+     days as (select min(day) as first, max(day) as last from tallied),
+     span as (
+       select (select min(received_at) from counted where received_at >= (select first from days)::timestamp at time zone 'utc') as since,
+         (select max(received_at) from counted where received_at >= (select last from days)::timestamp at time zone 'utc') as until)
+     select since, coalesce(extract(epoch from until - since) / 86400, 0)::double precision as days,
+       coalesce(sum(trials), 0)::bigint as answered, unexplained, effects,
        coalesce(sum(contract_violations), 0)::bigint as violations,
-       count(noise_verdict)::bigint as "noiseTrials",
-       count(*) filter (where noise_verdict not in ('match', 'ignored', 'both_failed_same'))::bigint as "noiseMismatches"
-     from counted`,
+       coalesce(sum(trials) filter (where noise_verdict <> ''), 0)::bigint as "noiseTrials",
+       coalesce(sum(trials) filter (where noise_verdict not in ('', 'match', 'ignored', 'both_failed_same')), 0)::bigint as "noiseMismatches"
+     from span cross join trials left join tallied on true group by since, until, unexplained, effects`,
     [flow],
   );
   return {
@@ -132,20 +167,4 @@ async function summaryOf(db: Database, flow: string): Promise<Summary> {
     contractViolations: row?.violations ?? 0,
     noise: { trials: row?.noiseTrials ?? 0, mismatches: row?.noiseMismatches ?? 0 },
   };
-}
-
-async function latencyOf(db: Database, flow: string): Promise<FlowRow["latencyMs"]> {
-  const rows = await db.query<{ side: "legacy" | "candidate"; p50: number; p95: number }>(
-    `with ${COUNTED}
-     select r.side, percentile_cont(0.5) within group (order by r.duration_ms) as p50,
-       percentile_cont(0.95) within group (order by r.duration_ms) as p95
-     from twintrack.runs r join counted c on c.id = r.trial_id
-     where r.side in ('legacy', 'candidate') and r.status = 'returned' group by r.side`,
-    [flow],
-  );
-  const of = (side: string) => {
-    const row = rows.find((found) => found.side === side);
-    return row ? { p50: row.p50, p95: row.p95 } : null;
-  };
-  return { legacy: of("legacy"), candidate: of("candidate") };
 }

@@ -1,7 +1,11 @@
-/** Deleting what is old, in batches: no transaction is long, and none of it is on anybody's way. */
+/**
+ * Deleting what is old: whole weeks at once, and the rest in batches. No transaction is long, and none
+ * of it is on anybody's way.
+ */
 import { appendAudit } from "./audit.ts";
 import type { Database } from "./database.ts";
 import { deleteReplays } from "./replays.ts";
+import { dropWeeks } from "./weeks.ts";
 
 const BATCH = 500;
 
@@ -25,7 +29,9 @@ export async function enforceRetention(
   { trialsBefore, payloadsBefore }: RetentionLimits,
 ): Promise<Retired> {
   if (trialsBefore) await deleteReplays(db, trialsBefore);
-  const trials = trialsBefore ? await inBatches(() => deleteTrials(db, trialsBefore)) : 0;
+  const inWeeks = trialsBefore ? await dropWeeks(db, trialsBefore) : 0;
+  const inRows = trialsBefore ? await inBatches(() => deleteTrials(db, trialsBefore)) : 0;
+  const trials = inWeeks + inRows;
   const payloads = payloadsBefore ? await inBatches(() => dropPayloads(db, payloadsBefore)) : 0;
   if (trials + payloads > 0) {
     const about = {

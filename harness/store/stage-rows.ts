@@ -11,19 +11,24 @@ export interface StageHistory {
   demotedAt: Date | null;
   /** When the candidate began to answer, for the last time; null while it does not. */
   promotedAt: Date | null;
+  /** The same, also when it has been rolled back since; null when it never answered. */
+  answeredFrom: Date | null;
 }
 
 export async function stageHistory(db: Database, flow: string): Promise<StageHistory> {
   const [row] = await db.query<StageHistory>(
     `with changes as (select * from twintrack.stage_changes where flow = $1),
-     low as (select coalesce(max(id), 0) as id from changes where to_stage in ('legacy', 'shadow'))
+     high as (select * from changes where to_stage in ('canary', 'cutover', 'retired')),
+     low as (select coalesce(max(id), 0) as id from changes where to_stage in ('legacy', 'shadow')),
+     before as (select coalesce(max(id), 0) as id from changes
+       where to_stage in ('legacy', 'shadow') and id < (select max(id) from high))
      select (select max(at) from changes) as since,
        (select max(at) from changes where automatic and to_stage = 'shadow') as "demotedAt",
-       (select min(at) from changes, low where changes.id > low.id
-          and to_stage in ('canary', 'cutover', 'retired')) as "promotedAt"`,
+       (select min(at) from high, low where high.id > low.id) as "promotedAt",
+       (select min(at) from high, before where high.id > before.id) as "answeredFrom"`,
     [flow],
   );
-  return row ?? { since: null, demotedAt: null, promotedAt: null };
+  return row ?? { since: null, demotedAt: null, promotedAt: null, answeredFrom: null };
 }
 
 /** What the candidate did where callers saw it. */
@@ -42,25 +47,26 @@ export async function recentEvidence(
   since: Date,
 ): Promise<{ evidence: Evidence; answers: Answers }> {
   const [row] = await db.query<Required<Omit<Evidence, "noise" | "costUsd">> & Answers>(
-    `with ${GROUPED}, ${COVERED},
+    `with differing as (
+       select * from twintrack.differences where flow = $1 and received_at > $2::timestamptz
+         and stage in ('canary', 'cutover') and verdict not in ('not_run', 'incomparable') and rule is null),
+     ${GROUPED}, ${COVERED},
      recent as (
        select * from twintrack.trials where flow = $1 and received_at > $2::timestamptz and stage in ('canary', 'cutover')),
      judged as (
        select * from recent where verdict is not null and verdict not in ('not_run', 'incomparable')),
      open_differences as (
-       select d.trial_id, v.kind = 'effect' as effect
-       from grouped d join judged j on j.id = d.trial_id
-         join twintrack.divergences v on v.flow = d.flow and v.fingerprint = d.fingerprint
-       where d.compared = 'candidate' and d.rule is null
-         and d.divergence not in (select fingerprint from covered)),
+       select d.trial_id, bool_or(d.verdict = 'mismatch') as mismatch, bool_or(v.kind = 'effect') as effect
+       from grouped d join twintrack.divergences v on v.flow = d.flow and v.fingerprint = d.fingerprint
+       where d.compared = 'candidate' and d.divergence not in (select fingerprint from covered) group by 1),
      answers as (
        select r.status <> 'returned' and coalesce(t.verdict not in ('both_failed_same', 'both_failed_different'), true) as failed
        from recent t join twintrack.runs r on r.trial_id = t.id and r.side = 'candidate' where t.authoritative = 'candidate')
      select count(*)::bigint as trials,
-       count(*) filter (where verdict = 'mismatch' and id in (select trial_id from open_differences))::bigint as mismatches,
+       (select count(*) from open_differences where mismatch)::bigint as mismatches,
        count(*) filter (where verdict in ('candidate_error', 'candidate_timeout'))::bigint as "candidateErrors",
        count(*) filter (where verdict in ('both_failed_same', 'both_failed_different'))::bigint as "bothFailed",
-       count(*) filter (where id in (select trial_id from open_differences where effect))::bigint as "effectDifferences",
+       (select count(*) from open_differences where effect)::bigint as "effectDifferences",
        coalesce(sum(contract_violations), 0)::bigint as "contractViolations",
        (select count(*) from answers)::bigint as answered,
        (select count(*) from answers where failed)::bigint as failed

@@ -1,6 +1,6 @@
 /** Judged trials as they rest in the store, read to be judged once more. */
 import type { RunsJudgement } from "../judgement.ts";
-import type { Database, Query } from "./database.ts";
+import { type Database, type Query, valuesList } from "./database.ts";
 import {
   alignmentColumns,
   insertDifferences,
@@ -58,8 +58,8 @@ export function replaceJudgements(
   judged: readonly (RunsJudgement & { id: string })[],
 ): Promise<number> {
   return db.transaction(async (query) => {
-    let changed = 0;
-    for (const trial of judged) changed += await replaceVerdict(query, trial);
+    if (judged.length === 0) return 0;
+    const changed = await replaceVerdicts(query, judged);
     await query("delete from twintrack.differences where trial_id = any($1::text[])", [
       judged.map(({ id }) => id),
     ]);
@@ -69,26 +69,35 @@ export function replaceJudgements(
   });
 }
 
-async function replaceVerdict(query: Query, trial: RunsJudgement & { id: string }) {
-  const rows = await query<{ changed: boolean }>(
-    `update twintrack.trials t set verdict = $2, reason = $3, noise_verdict = $4, truncated = $5,
-       effect_differences = $6, trace = coalesce($7::bytea, t.trace),
-       trace_verdict = coalesce($8, t.trace_verdict),
-       first_divergent_step = case when $8 is null then t.first_divergent_step else $9 end,
-       steps = coalesce($10::jsonb, t.steps), rules = $11::jsonb
-     from twintrack.trials before where before.id = t.id and t.id = $1
-     returning before.verdict <> t.verdict as changed`,
-    [
-      trial.id,
-      trial.verdict,
-      trial.reason === null ? null : storable(trial.reason),
-      trial.noiseVerdict,
-      trial.truncated,
-      trial.effectDifferences,
-      trial.trace,
-      ...alignmentColumns(trial.alignment),
-      rulesColumn(trial.rules),
-    ],
+/** In one statement: writers of the same tallies never wait for each other in a circle. */
+async function replaceVerdicts(
+  query: Query,
+  judged: readonly (RunsJudgement & { id: string })[],
+): Promise<number> {
+  const rows = judged.map((trial) => [
+    trial.id,
+    trial.verdict,
+    trial.reason === null ? null : storable(trial.reason),
+    trial.noiseVerdict,
+    trial.truncated,
+    trial.effectDifferences,
+    trial.trace,
+    ...alignmentColumns(trial.alignment),
+    rulesColumn(trial.rules),
+  ]);
+  const casts = ["", "", "", "", "::boolean", "::integer", "::bytea", "", "", "::jsonb", "::jsonb"];
+  const changed = await query<{ changed: boolean }>(
+    `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
+       truncated = j.truncated, effect_differences = j.effect_differences, trace = coalesce(j.trace, t.trace),
+       trace_verdict = coalesce(j.trace_verdict, t.trace_verdict),
+       first_divergent_step = case when j.trace_verdict is null then t.first_divergent_step else j.first_divergent_step end,
+       steps = coalesce(j.steps, t.steps), rules = j.rules
+     from (values ${valuesList(rows.length, casts.length, casts)})
+       as j (id, verdict, reason, noise_verdict, truncated, effect_differences, trace, trace_verdict,
+         first_divergent_step, steps, rules)
+       join twintrack.trials before on before.id = j.id
+     where t.id = j.id returning before.verdict <> t.verdict as changed`,
+    rows.flat(),
   );
-  return rows[0]?.changed ? 1 : 0;
+  return changed.filter((row) => row.changed).length;
 }

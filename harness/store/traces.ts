@@ -1,24 +1,31 @@
 /** How the answers of a flow came about, summed up in SQL. */
-import type { StepRow, TraceSummary } from "../report/rows.ts";
-import { COUNTED } from "./counted.ts";
+import { NEWEST_TRIALS, type StepRow, type TraceSummary } from "../report/rows.ts";
+import { COUNTED, TALLIED } from "./counted.ts";
 import type { Database } from "./database.ts";
+import { percentilesOf } from "./latency-rows.ts";
 
 /** Steps shown; a loop that names its calls by number could make any number of them. */
 const MAX_STEPS = 50;
 
+const NEWEST_TRACED = `${COUNTED},
+  newest_traced as (
+    select id, first_divergent_step, steps from counted where trace_verdict is not null
+    order by received_at desc limit ${NEWEST_TRIALS})`;
+
 /** @returns null when there is no trial whose calls could be seen on both sides. */
 export async function traceOf(db: Database, flow: string): Promise<TraceSummary | null> {
   const [totals] = await db.query<Pick<TraceSummary, "trials" | "different" | "yetEqual">>(
-    `with ${COUNTED}
-     select count(*)::bigint as trials, count(*) filter (where trace_verdict = 'different')::bigint as different,
-       count(*) filter (where trace_verdict = 'different' and verdict in ('match', 'ignored'))::bigint as "yetEqual"
-     from counted where trace_verdict is not null`,
+    `with ${TALLIED}
+     select coalesce(sum(trials), 0)::bigint as trials,
+       coalesce(sum(trials) filter (where trace_verdict = 'different'), 0)::bigint as different,
+       coalesce(sum(trials) filter (where trace_verdict = 'different' and verdict in ('match', 'ignored')), 0)::bigint as "yetEqual"
+     from tallied where trace_verdict <> ''`,
     [flow],
   );
   if (!totals || totals.trials === 0) return null;
   const firstDivergent = await db.query<{ step: string; trials: number }>(
-    `with ${COUNTED}
-     select first_divergent_step as step, count(*)::bigint as trials from counted
+    `with ${NEWEST_TRACED}
+     select first_divergent_step as step, count(*)::bigint as trials from newest_traced
      where first_divergent_step is not null group by 1 order by 2 desc, 1 limit ${MAX_STEPS}`,
     [flow],
   );
@@ -35,24 +42,18 @@ interface StepSql {
 
 async function stepsOf(db: Database, flow: string): Promise<StepRow[]> {
   const rows = await db.query<StepSql>(
-    `with ${COUNTED}
+    `with ${NEWEST_TRACED}
      select s.step ->> 'name' as name, count(distinct c.id)::bigint as trials,
        count(distinct c.id) filter (where s.step ->> 'relation' not in ('same', 'replaced'))::bigint as different,
        percentile_cont(array[0.5, 0.95]) within group (order by (s.step ->> 'legacyMs')::double precision) as "legacyMs",
        percentile_cont(array[0.5, 0.95]) within group (order by (s.step ->> 'candidateMs')::double precision) as "candidateMs"
-     from counted c, jsonb_array_elements(c.steps) with ordinality as s (step, place)
+     from newest_traced c, jsonb_array_elements(c.steps) with ordinality as s (step, place)
      group by 1 order by avg(s.place), 1 limit ${MAX_STEPS}`,
     [flow],
   );
   return rows.map((row) => ({
     ...row,
-    legacyMs: percentiles(row.legacyMs),
-    candidateMs: percentiles(row.candidateMs),
+    legacyMs: percentilesOf(row.legacyMs),
+    candidateMs: percentilesOf(row.candidateMs),
   }));
-}
-
-/** Null where the step did not occur on the side. */
-function percentiles(found: number[] | null): StepRow["legacyMs"] {
-  const [p50, p95] = found ?? [];
-  return typeof p50 === "number" && typeof p95 === "number" ? { p50, p95 } : null;
 }

@@ -3,7 +3,7 @@
  * a trial is judged by the first who settles it.
  */
 import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
-import { type Frame, type Gap, keepsPayload, trialIdOf } from "../frame.ts";
+import { type Frame, type FrameHeader, type Gap, keepsPayload, trialIdOf } from "../frame.ts";
 import { type Database, type Query, valuesList } from "./database.ts";
 import type { TrialJobs } from "./jobs.ts";
 import { withoutPurged } from "./purges.ts";
@@ -33,7 +33,7 @@ export function ingest(
     const wanted = await withoutPurged(query, frames);
     const inserted = new Set(await insertTrials(query, wanted));
     const fresh = wanted.filter(({ header }) => inserted.has(trialIdOf(header)));
-    const kept = fresh.filter(({ header }) => keepsPayload(header));
+    const kept = fresh.filter(({ header }) => keepsRun(header));
     if (kept.length > 0) await insertAuthoritativeRuns(query, kept);
     const open = fresh.filter(({ header }) => header.notRun === undefined);
     await jobs.add(
@@ -45,7 +45,7 @@ export function ingest(
 }
 
 async function insertTrials(query: Query, frames: readonly Frame[]): Promise<string[]> {
-  const rows = frames.map(({ header }) => [
+  const rows = frames.map(({ header, payload }) => [
     trialIdOf(header),
     header.epoch,
     header.seq,
@@ -60,6 +60,7 @@ async function insertTrials(query: Query, frames: readonly Frame[]): Promise<str
     header.notRun ?? null,
     header.notRun === undefined ? null : header.receivedAt,
     header.subject ?? null,
+    ...answerColumns({ header, payload }),
   ]);
   const casts = [
     "",
@@ -76,14 +77,34 @@ async function insertTrials(query: Query, frames: readonly Frame[]): Promise<str
     "",
     "::timestamptz",
     "",
+    "",
+    "::double precision",
+    "::integer",
+    "::double precision",
+    "::double precision",
   ];
   const inserted = await query<{ id: string }>(
     `insert into twintrack.trials (id, epoch, seq, flow, trigger_id, source, stage, authoritative,
-       received_at, noise_wanted, verdict, reason, judged_at, subject)
-     values ${valuesList(rows.length, 14, casts)} on conflict do nothing returning id`,
+       received_at, noise_wanted, verdict, reason, judged_at, subject, answer_status, answer_ms, answer_bytes,
+       legacy_ms, candidate_ms)
+     values ${valuesList(rows.length, casts.length, casts)} on conflict do nothing returning id`,
     rows.flat(),
   );
   return inserted.map((row) => row.id);
+}
+
+/** What was shed has no payload; how long it took tells whether the slow ones were. */
+function keepsRun(header: FrameHeader): boolean {
+  return keepsPayload(header) || header.notRun === "shed";
+}
+
+/** Status, milliseconds and bytes of the run that answered, and the milliseconds again under its side. */
+function answerColumns({ header, payload }: Frame): (string | number | null)[] {
+  const { status, durationMs, authoritative } = header;
+  if (!keepsRun(header)) return [null, null, null, null, null];
+  const shown = status === "returned" ? durationMs : null;
+  const sides = authoritative === "legacy" ? [shown, null] : [null, shown];
+  return [status, durationMs, payload.length, ...sides];
 }
 
 async function insertAuthoritativeRuns(query: Query, frames: readonly Frame[]): Promise<void> {
@@ -130,7 +151,7 @@ export async function openTrials(db: Database, ids: readonly string[]): Promise<
   }));
 }
 
-/** Of the flow's trial that was answered last; undefined while there is none. */
+/** Of the flow's trial that was answered last and has one; undefined while there is none. */
 export async function newestPayload(
   db: Database,
   flow: string,
@@ -138,7 +159,7 @@ export async function newestPayload(
   const [row] = await db.query<{ id: string; side: Side; payload: Uint8Array }>(
     `select t.id, t.authoritative as side, r.payload from twintrack.trials t
        join twintrack.runs r on r.trial_id = t.id and r.side = t.authoritative
-     where t.flow = $1 order by t.received_at desc limit 1`,
+     where t.flow = $1 and octet_length(r.payload) > 0 order by t.received_at desc limit 1`,
     [flow],
   );
   return row;

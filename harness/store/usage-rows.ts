@@ -1,27 +1,42 @@
-/** What the model calls of both sides cost: written with a judgement, summed up for the report. */
+/** What the model calls of both sides cost, and which versions answered them: written with a judgement. */
+import type { ModelVersion } from "../../core/model.ts";
 import type { Cost } from "../../core/price.ts";
 import type { FlowRow } from "../report/rows.ts";
-import { COUNTED } from "./counted.ts";
-import { type Database, type Query, valuesList } from "./database.ts";
+import { TALLIED } from "./counted.ts";
+import type { Database } from "./database.ts";
+import { storable } from "./judgements.ts";
+
+/** Of one side. */
+interface SideUsage extends Cost {
+  models: ModelVersion[];
+}
 
 export interface Usage {
-  legacy: Cost;
-  candidate: Cost;
+  legacy: SideUsage;
+  candidate: SideUsage;
   /** Paid beside the answer. */
   spentUsd: number;
 }
 
-export async function noteUsage(
-  query: Query,
-  judged: readonly { id: string; usage?: Usage | undefined }[],
-): Promise<void> {
-  const rows = judged.flatMap(({ id, usage }) => (usage ? [[id, JSON.stringify(usage)]] : []));
-  if (rows.length === 0) return;
-  await query(
-    `update twintrack.trials t set usage = u.usage
-     from (values ${valuesList(rows.length, 2, ["", "::jsonb"])}) as u (id, usage) where t.id = u.id`,
-    rows.flat(),
-  );
+/**
+ * Tokens and US dollars of both sides, what was spent, and versions as JSON text; all null for a flow
+ * that asks no model.
+ */
+export function usageColumns(usage: Usage | undefined): (number | string | null)[] {
+  if (!usage) return [null, null, null, null, null, null];
+  const { legacy, candidate, spentUsd } = usage;
+  const tokens = ({ inputTokens, outputTokens }: Cost) => inputTokens + outputTokens;
+  const isTold = legacy.models.length + candidate.models.length > 0;
+  const models = { legacy: legacy.models.map(shown), candidate: candidate.models.map(shown) };
+  return [
+    ...[tokens(legacy), tokens(candidate), legacy.usd, candidate.usd, spentUsd],
+    isTold ? JSON.stringify(models) : null,
+  ];
+}
+
+/** A service may put anything where the name of its model is expected. */
+function shown({ asked, answered }: ModelVersion): ModelVersion {
+  return { asked: storable(asked), answered: storable(answered) };
 }
 
 /** Sums over trials whose cost is known on both sides; nothing when there is none. */
@@ -41,21 +56,18 @@ export async function costRow(
     candidateTokens: number;
     spentUsd: number;
   }>(
-    `with ${COUNTED},
-     costs as (
-       select (usage->'legacy'->>'usd')::double precision as l, (usage->'candidate'->>'usd')::double precision as c,
-         (usage->'legacy'->>'inputTokens')::double precision + (usage->'legacy'->>'outputTokens')::double precision as lt,
-         (usage->'candidate'->>'inputTokens')::double precision + (usage->'candidate'->>'outputTokens')::double precision as ct,
-         (usage->>'spentUsd')::double precision as spent,
-         verdict in ('match', 'ignored', 'mismatch') as answered
-       from counted where usage is not null),
-     known as (select l, c from costs where answered and l is not null and c is not null)
-     select (select count(*) from costs)::bigint as asked, count(*)::bigint as n,
-       coalesce(sum(l), 0) as legacy, coalesce(sum(c), 0) as candidate, coalesce(sum(l * l), 0) as "legacySquares",
-       coalesce(sum(c * c), 0) as "candidateSquares", coalesce(sum(l * c), 0) as products,
-       (select coalesce(sum(lt), 0) from costs where answered) as "legacyTokens",
-       (select coalesce(sum(ct), 0) from costs where answered) as "candidateTokens",
-       (select coalesce(sum(spent), 0) from costs) as "spentUsd"
+    `with ${TALLIED},
+     known as (select *, verdict in ('match', 'ignored', 'mismatch') as answered from tallied where asked > 0)
+     select coalesce(sum(asked), 0)::bigint as asked,
+       coalesce(sum(priced) filter (where answered), 0)::bigint as n,
+       coalesce(sum(legacy_usd) filter (where answered), 0)::double precision as legacy,
+       coalesce(sum(candidate_usd) filter (where answered), 0)::double precision as candidate,
+       coalesce(sum(legacy_squares) filter (where answered), 0)::double precision as "legacySquares",
+       coalesce(sum(candidate_squares) filter (where answered), 0)::double precision as "candidateSquares",
+       coalesce(sum(products) filter (where answered), 0)::double precision as products,
+       coalesce(sum(legacy_tokens) filter (where answered), 0)::double precision as "legacyTokens",
+       coalesce(sum(candidate_tokens) filter (where answered), 0)::double precision as "candidateTokens",
+       coalesce(sum(spent_usd), 0)::double precision as "spentUsd"
      from known`,
     [flow],
   );

@@ -17,6 +17,8 @@ from langchain_core.messages import (
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.tools import tool
+from langgraph.channels import DeltaChannel
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -98,6 +100,54 @@ def thread(saver: Any, *, sync: bool = False) -> Any:
         return [graph.get_state(config(said)).values, [s.values for s in states]]
 
     return speak_sync if sync else speak
+
+
+def _joined(old: list[str], more: Sequence[list[str]]) -> list[str]:
+    return [*old, *(text for texts in more for text in texts)]
+
+
+class _Growing(TypedDict):
+    said: Annotated[list[str], DeltaChannel(_joined, snapshot_frequency=7)]
+    heard: Annotated[list[str], DeltaChannel(_joined, snapshot_frequency=2)]
+
+
+def growing(saver: Any, *, sync: bool = False) -> Any:
+    """A thread whose checkpoints hold only what was added, and now and then the whole."""
+
+    def echo(state: _Growing) -> _Growing:
+        said = state["said"]
+        return {"said": [f"{len(said)} said, {said[-1]} the last"], "heard": [said[-1]]}
+
+    builder = StateGraph(_Growing)
+    builder.add_node("echo", echo)
+    builder.add_edge(START, "echo")
+    builder.add_edge("echo", END)
+    graph = builder.compile(checkpointer=saver)
+
+    def config(said: Said) -> Any:
+        return {"configurable": {"thread_id": said["session"]}}
+
+    async def speak(said: Said) -> Any:
+        await graph.ainvoke({"said": [said["text"]]}, config(said))
+        await graph.ainvoke({"said": ["again"]}, config(said))
+        return (await graph.aget_state(config(said))).values
+
+    def speak_sync(said: Said) -> Any:
+        graph.invoke({"said": [said["text"]]}, config(said))
+        graph.invoke({"said": ["again"]}, config(said))
+        return graph.get_state(config(said)).values
+
+    return speak_sync if sync else speak
+
+
+class WalkingSaver(InMemorySaver):
+    """A checkpointer that reads deltas as LangGraph's base class does: one after the other."""
+
+    def get_delta_channel_history(self, **asked: Any) -> Any:
+        return BaseCheckpointSaver.get_delta_channel_history(self, **asked)
+
+    async def aget_delta_channel_history(self, **asked: Any) -> Any:
+        return await BaseCheckpointSaver.aget_delta_channel_history(self, **asked)
 
 
 class FileSaver(InMemorySaver):

@@ -1,6 +1,7 @@
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,29 +12,47 @@ from bridge import Bridge
 RECORDED = {"mode": "recorded", "recording": [], "reads": "live"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside() -> Iterator[None]:
+    yield
     strays.OUTSIDE.unlink(missing_ok=True)
 
 
-def shadow(chain: str, port: int, given: str, **environment: str) -> dict[str, Any]:
+@contextmanager
+def shadow_of(chain: str, port: int, **environment: str) -> Iterator[Bridge]:
     # The checkout itself may lie in the temporary folder, which is open to shadows.
     with tempfile.TemporaryDirectory() as folder:
         environment = {"TWINTRACK_ROLE": "shadow", "TMPDIR": folder, **environment}
         bridge = Bridge("--chain", f"strays:{chain}", STRAY_PORT=str(port), **environment)
-        return _run(bridge, given)
+        try:
+            yield bridge
+        finally:
+            bridge.kill()
 
 
-def _run(bridge: Bridge, given: str) -> dict[str, Any]:
-    try:
-        run = bridge.ask(
-            "twintrack/chain/invoke", input=given, tools=RECORDED, effects={"visit": "read"}
-        )
-        return run["result"]
-    finally:
-        bridge.kill()
+def run_in(bridge: Bridge, given: str) -> dict[str, Any]:
+    run = bridge.ask(
+        "twintrack/chain/invoke", input=given, tools=RECORDED, effects={"visit": "read"}
+    )
+    return run["result"]
+
+
+def shadow(chain: str, port: int, given: str, **environment: str) -> dict[str, Any]:
+    with shadow_of(chain, port, **environment) as bridge:
+        return run_in(bridge, given)
+
+
+@pytest.fixture(scope="module")
+def acting(listener: socket.socket) -> Iterator[Bridge]:
+    """What is refused leaves nothing behind: one process is enough for all that is tried."""
+    with shadow_of("acting", port_of(listener)) as bridge:
+        yield bridge
 
 
 def port_of(server: socket.socket) -> int:
@@ -41,8 +60,8 @@ def port_of(server: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("act", strays.ACTS)
-def test_a_shadow_does_nothing_outside_of_tools(act: str, listener: socket.socket) -> None:
-    run = shadow("acting", port_of(listener), act)
+def test_a_shadow_does_nothing_outside_of_tools(act: str, acting: Bridge) -> None:
+    run = run_in(acting, act)
     assert run["outcome"]["status"] == "threw", run
     assert "outside of a tool" in run["outcome"]["error"]["message"]
     attempts = [(call["tool"], call["effect"], call["served"]) for call in run["calls"]]

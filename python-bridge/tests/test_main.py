@@ -7,10 +7,20 @@ import pytest
 
 from bridge import Bridge
 
+ARGUMENTS = ("--chain", "chains:find_then_save", "shapes:ALL", "shapes:BAD")
+
 
 @pytest.fixture
 def bridge() -> Iterator[Bridge]:
-    started = Bridge("--chain", "chains:find_then_save", "shapes:ALL", "shapes:BAD")
+    started = Bridge(*ARGUMENTS)
+    yield started
+    started.kill()
+
+
+@pytest.fixture(scope="module")
+def calm() -> Iterator[Bridge]:
+    """For tests that leave the process as they found it."""
+    started = Bridge(*ARGUMENTS)
     yield started
     started.kill()
 
@@ -23,11 +33,11 @@ def test_it_speaks_the_2025_revisions_after_initialize(bridge: Bridge) -> None:
     assert bridge.ask("ping", "text-id") == {"jsonrpc": "2.0", "id": "text-id", "result": {}}
 
 
-def test_it_speaks_2026_without_initialize(bridge: Bridge) -> None:
+def test_it_speaks_2026_without_initialize(calm: Bridge) -> None:
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
-    discovered = bridge.ask("server/discover", _meta=meta)["result"]
-    listed = bridge.ask("tools/list", _meta=meta)["result"]
-    refused = bridge.ask("tools/list", _meta={next(iter(meta)): "2030-01-01"})["error"]
+    discovered = calm.ask("server/discover", _meta=meta)["result"]
+    listed = calm.ask("tools/list", _meta=meta)["result"]
+    refused = calm.ask("tools/list", _meta={next(iter(meta)): "2030-01-01"})["error"]
 
     assert "2026-07-28" in discovered["supportedVersions"]
     assert (discovered["resultType"], listed["resultType"]) == ("complete", "complete")
@@ -35,8 +45,8 @@ def test_it_speaks_2026_without_initialize(bridge: Bridge) -> None:
     assert refused["data"]["supported"] == ["2026-07-28"]
 
 
-def test_unsupported_tools_are_listed_beside_the_others(bridge: Bridge) -> None:
-    listed = bridge.ask("tools/list")["result"]
+def test_unsupported_tools_are_listed_beside_the_others(calm: Bridge) -> None:
+    listed = calm.ask("tools/list")["result"]
     assert "add" in {tool["name"] for tool in listed["tools"]}
     assert len(listed["_meta"]["twintrack/unsupported"]) == 5
 
@@ -49,10 +59,10 @@ def test_what_a_tool_prints_never_reaches_the_protocol(bridge: Bridge) -> None:
         assert expected in stderr
 
 
-def test_a_tool_that_reads_stdin_meets_its_end(bridge: Bridge) -> None:
-    result = bridge.call("reads_stdin")
+def test_a_tool_that_reads_stdin_meets_its_end(calm: Bridge) -> None:
+    result = calm.call("reads_stdin")
     assert result["_meta"]["twintrack/result"]["error"]["name"] == "EOFError"
-    assert bridge.ask("ping")["result"] == {}
+    assert calm.ask("ping")["result"] == {}
 
 
 def test_garbage_is_answered_with_errors_and_the_next_request_works(bridge: Bridge) -> None:
@@ -76,21 +86,21 @@ def test_garbage_is_answered_with_errors_and_the_next_request_works(bridge: Brid
     assert bridge.ask("ping")["result"] == {}
 
 
-def test_an_unknown_tool_is_an_error_of_the_protocol(bridge: Bridge) -> None:
-    error = bridge.ask("tools/call", name="nope", arguments={})["error"]
+def test_an_unknown_tool_is_an_error_of_the_protocol(calm: Bridge) -> None:
+    error = calm.ask("tools/call", name="nope", arguments={})["error"]
     assert error["code"] == -32602
     assert error["data"] == {"code": "TOOL_UNKNOWN"}
 
 
-def test_progress_is_sent_before_the_answer_when_it_was_asked_for(bridge: Bridge) -> None:
+def test_progress_is_sent_before_the_answer_when_it_was_asked_for(calm: Bridge) -> None:
     params = {"name": "counting", "arguments": {"upto": 2}, "_meta": {"progressToken": "t"}}
-    first = bridge.ask("tools/call", **params)
-    frames = [first, bridge.read(), bridge.read()]
+    first = calm.ask("tools/call", **params)
+    frames = [first, calm.read(), calm.read()]
     assert [frame.get("params", {}).get("progress") for frame in frames] == [1, 2, None]
 
 
-def test_a_chain_runs_over_the_wire(bridge: Bridge) -> None:
-    run = bridge.ask("twintrack/chain/invoke", input="k", tools={"mode": "live"}, effects={})
+def test_a_chain_runs_over_the_wire(calm: Bridge) -> None:
+    run = calm.ask("twintrack/chain/invoke", input="k", tools={"mode": "live"}, effects={})
     assert run["result"]["outcome"]["value"] == "saved k, score 1.0"
     assert len(run["result"]["calls"]) == 2
 

@@ -78,6 +78,14 @@ def inner_graphs(folder: Path, sync: bool) -> Remembering:
     return _thread(saver, sync, conversations.approval)
 
 
+def deltas(_folder: Path, sync: bool) -> Remembering:
+    return _thread(InMemorySaver(), sync, conversations.growing)
+
+
+def walked_deltas(_folder: Path, sync: bool) -> Remembering:
+    return _thread(conversations.WalkingSaver(), sync, conversations.growing)
+
+
 def _thread(saver: Any, sync: bool, make: Any = conversations.thread) -> Remembering:
     def state() -> Any:
         stored = {thread: repr(spaces) for thread, spaces in saver.storage.items() if spaces}
@@ -129,6 +137,8 @@ KINDS = [
     saver,
     file_saver,
     inner_graphs,
+    deltas,
+    walked_deltas,
     store,
     classic_text,
     classic_messages,

@@ -270,6 +270,19 @@ describe("any JSON endpoint", () => {
     expect(asked).toMatchObject([{ path: "/ask", body: { question: "why", stream: false } }]);
   });
 
+  test.each([
+    ["an integer beyond 2^53 is kept digit by digit", "-9007199254740993", true],
+    ["a shorter one is a number", "9007199254740991", false],
+    ["a fraction is a number, however long", "0.1000000000000000055511151231257827", false],
+    ["digits in a text are a text", '"9007199254740993"', false],
+  ])("%s", async (_, text, lossy) => {
+    const { url } = await open((_asked, response) => void response.end(`{"output":[${text}]}`));
+    const { outcome, lossy: told } = await httpChain(url).invoke({}, LIVE);
+    const value = lossy ? { $type: "bigint", value: text } : (JSON.parse(text) as JsonValue);
+    expect(outcome).toEqual({ status: "returned", value: [value] });
+    expect(told).toBe(lossy);
+  });
+
   test("a stream of it is its one answer", async () => {
     const { url } = await open((_, response) => sendJson(response, { output: [1] }));
     const { chunks, run } = await drained(httpChain(`${url}/ask`).stream({}, LIVE));

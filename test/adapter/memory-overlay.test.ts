@@ -22,10 +22,12 @@ import {
   FileHistory,
   FileSaver,
   FileStore,
+  growing,
   notes,
   noting,
   type Said,
   thread,
+  WalkingSaver,
 } from "../app/conversations.ts";
 
 const LIVE = { tools: { mode: "live" }, effects: {} } as const;
@@ -85,6 +87,18 @@ const KINDS: Record<string, () => Remembering> = {
     const here = folder();
     const legacy = chain(approval(new FileSaver(join(here, "threads.json"))));
     return { legacy, state: () => filesIn(here) };
+  },
+  "a LangGraph checkpointer of deltas in a file": () => {
+    const here = folder();
+    const legacy = chain(growing(new FileSaver(join(here, "threads.json"))));
+    return { legacy, state: () => filesIn(here) };
+  },
+  "a LangGraph checkpointer of deltas that walks from checkpoint to checkpoint": () => {
+    const saver = new WalkingSaver();
+    return {
+      legacy: chain(growing(saver)),
+      state: () => JSON.stringify([saver.storage, saver.writes]),
+    };
   },
   "a LangGraph store": () => {
     const here = folder();

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
 import type { ChainRun, ChainStream, ChainTools, LegacyChain } from "../../adapter/chain.ts";
 import type { PythonOptions } from "../../adapter/python.ts";
 import { pythonChain } from "../../adapter/python-chain.ts";
@@ -36,17 +36,36 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((chain) => chain.close()));
 });
 
-function open(options: Partial<PythonOptions> = {}): {
+interface Opened {
   chain: LegacyChain;
+  /** What was written since. */
   writes: () => string[];
-} {
+}
+
+function start(options: Partial<PythonOptions> = {}): Opened {
   const sink = join(mkdtempSync(join(tmpdir(), "twintrack-")), "effects.ndjson");
   const target = "triage_app.chain:chain";
   const env = { TWINTRACK_SINK: sink };
   const chain = pythonChain({ target, interpreter, cwd: triage, env, ...options });
-  opened.push(chain);
   const writes = () => (existsSync(sink) ? readFileSync(sink, "utf8").trim().split("\n") : []);
   return { chain, writes };
+}
+
+function open(options: Partial<PythonOptions> = {}): Opened {
+  const one = start(options);
+  opened.push(one.chain);
+  return one;
+}
+
+/** For tests that leave the process as they found it. */
+const calm = start();
+/** Streams without an end. */
+const endless = start({ target: "models:never_ends", cwd: join(root, "python-bridge/tests") });
+afterAll(() => Promise.all([calm.chain.close(), endless.chain.close()]));
+
+function shared(): Opened {
+  const before = calm.writes().length;
+  return { chain: calm.chain, writes: () => calm.writes().slice(before) };
 }
 
 function recorded(
@@ -64,7 +83,7 @@ function stable({ outcome }: ChainRun): JsonValue {
 const called = (run: ChainRun) => run.calls.map(({ tool, served }) => `${tool} ${served}`);
 
 test("a live run writes, and gives its outcome with every tool call", async () => {
-  const { chain, writes } = open();
+  const { chain, writes } = shared();
 
   const run = await chain.invoke(ticket, { tools: live, effects });
 
@@ -93,7 +112,7 @@ test("a live run writes, and gives its outcome with every tool call", async () =
 });
 
 test("a recorded run gives the same outcome and writes nothing", async () => {
-  const { chain, writes } = open();
+  const { chain, writes } = shared();
   const first = await chain.invoke(ticket, { tools: live, effects });
   const before = writes();
 
@@ -105,7 +124,7 @@ test("a recorded run gives the same outcome and writes nothing", async () => {
 });
 
 test("a write that was not recorded is refused and reported, and nothing is written", async () => {
-  const { chain, writes } = open();
+  const { chain, writes } = shared();
 
   const run = await chain.invoke(ticket, { tools: recorded([], "live"), effects });
 
@@ -115,7 +134,7 @@ test("a write that was not recorded is refused and reported, and nothing is writ
 });
 
 test("a write with other arguments than the recorded one is refused", async () => {
-  const { chain, writes } = open();
+  const { chain, writes } = shared();
   const { calls } = await chain.invoke(ticket, { tools: live, effects });
   const changed = calls.map((call) =>
     call.tool === "assign_ticket"
@@ -130,7 +149,7 @@ test("a write with other arguments than the recorded one is refused", async () =
 });
 
 test("a chain that throws is an outcome with Python's class and message", async () => {
-  const { chain } = open();
+  const { chain } = shared();
   const run = await chain.invoke(
     { ...ticket, customer: "who@example.org" },
     { tools: live, effects },
@@ -142,7 +161,7 @@ test("a chain that throws is an outcome with Python's class and message", async 
 });
 
 test("concurrent live and recorded runs are not mixed up", async () => {
-  const { chain, writes } = open();
+  const { chain, writes } = shared();
   const tickets = Array.from({ length: 20 }, (_, index) => ({
     ...ticket,
     ticketId: `T-${10_000 + index}`,
@@ -176,13 +195,35 @@ test("a process with the role shadow refuses live tools", async () => {
   }
 });
 
+test("what a recorded run leaves in its process besides memory ends with the process", async () => {
+  const { chain } = open({
+    target: "leavings:leaves",
+    cwd: join(root, "python-bridge/tests"),
+    env: { TWINTRACK_GIVEN: "given" },
+  });
+  const left = async (what: string) => {
+    const { outcome } = await chain.invoke(what, { tools: recorded([]), effects: {} });
+    if (outcome.status !== "returned") throw new Error(JSON.stringify(outcome));
+    return outcome.value as { pid: number; before: JsonValue; after: JsonValue };
+  };
+  const first = await left("variable");
+  expect(first.after).not.toEqual(first.before);
+  const second = await left("folder");
+  expect(second.after).not.toEqual(second.before);
+  const [third, fourth] = [await left("tidied"), await left("nothing")];
+  expect([second.before, third.before, fourth.before]).toEqual(Array(3).fill(first.before));
+  expect(new Set([first.pid, second.pid, third.pid]).size).toBe(3);
+  expect(fourth.pid).toBe(third.pid);
+});
+
 test("a chain past its deadline is timed out with the calls it had made", async () => {
   const { chain } = open({ target: "stubborn:hanging_chain", cwd: here, graceMs: 2_000 });
   const started = join(mkdtempSync(join(tmpdir(), "twintrack-")), "file");
+  await chain.invoke("", { tools: live, effects }); // The limit is not for the start of Python.
 
-  const run = await chain.invoke(started, { tools: live, effects, timeoutMs: 3_000 });
+  const run = await chain.invoke(started, { tools: live, effects, timeoutMs: 1_000 });
 
-  expect(run.outcome).toEqual({ status: "timed_out", afterMs: 3_000 });
+  expect(run.outcome).toEqual({ status: "timed_out", afterMs: 1_000 });
   expect(called(run)).toEqual(["echo live", "hang live"]);
   expect(run.calls[1]?.outcome.status).toBe("timed_out");
 });
@@ -195,7 +236,7 @@ test("a chain that takes its process with it is PYTHON_LOST", async () => {
 });
 
 test("every trigger of the fixture replays to the same outcome", async () => {
-  const { chain } = open();
+  const { chain } = shared();
   const lines = readFileSync(join(triage, "triggers.ndjson"), "utf8").trim().split("\n");
   const inputs = lines.map((line) => (JSON.parse(line) as { input: JsonValue }).input);
 
@@ -261,7 +302,6 @@ test("a reader that waits makes the Python chain wait, and leaving ends it", asy
   expect(chunks).toHaveLength(1_999);
   expect((run.outcome as { value: JsonValue[] }).value).toHaveLength(2_000);
 
-  const endless = open({ target: "models:never_ends", cwd: models });
   const left = endless.chain.stream("x", { tools: live, effects });
   await left.next();
   await left.return(undefined as never);
@@ -271,22 +311,25 @@ test("a reader that waits makes the Python chain wait, and leaving ends it", asy
 });
 
 test.each(["cancel", "deadline"])("a %s ends a Python stream", async (how) => {
-  const { chain } = open({ target: "models:never_ends", cwd: models });
+  const begin = async (limits: { timeoutMs?: number; signal?: AbortSignal }) => {
+    const stream = endless.chain.stream("x", { tools: live, effects, ...limits });
+    await stream.next();
+    return stream;
+  };
+  await (await begin({})).return(undefined as never); // The limit is not for the start of Python.
   const stop = new AbortController();
-  const limits = how === "deadline" ? { timeoutMs: 4_000 } : { signal: stop.signal };
-  const stream = chain.stream("x", { tools: live, effects, ...limits });
-  await stream.next();
+  const stream = await begin(how === "deadline" ? { timeoutMs: 1_000 } : { signal: stop.signal });
   if (how === "cancel") {
     stop.abort();
     await expect(drained(stream)).rejects.toMatchObject({ code: "CANCELLED" });
   } else {
     const { run } = await drained(stream);
-    expect(run.outcome).toEqual({ status: "timed_out", afterMs: 4_000 });
+    expect(run.outcome).toEqual({ status: "timed_out", afterMs: 1_000 });
   }
 });
 
 test("a batch gives one run per input, and a failure stays alone", async () => {
-  const { chain } = open();
+  const { chain } = shared();
   const who = [ticket.customer, "who@example.org", ticket.customer];
   const runs = await chain.batch(
     who.map((customer) => ({ ...ticket, customer })),

@@ -2,7 +2,8 @@
 import { tool } from "@langchain/core/tools";
 import { z } from "zod";
 import { toolServer } from "../../adapter/in-process.ts";
-import { claimStdout, serveMcpStdio } from "../../adapter/mcp-server.ts";
+import { serveMcpStdio } from "../../adapter/mcp-server.ts";
+import { claimStdout } from "../../adapter/stdout.ts";
 
 claimStdout();
 console.log("a banner, as many packages print one while they load");

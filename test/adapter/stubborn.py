@@ -149,9 +149,9 @@ TOOLS = [
 
 
 def hanging_chain(started: str) -> str:
-    """A chain that writes, then hangs."""
+    """A chain that writes, then hangs, unless it has no file to make."""
     echo.invoke({"text": "before"})
-    return hang.invoke({"started": started})
+    return hang.invoke({"started": started}) if started else "ready"
 
 
 def crashing_chain(code: int) -> str:

@@ -1,7 +1,7 @@
 /** Flows through which secrets pass in every place there is: what they are given decides. */
 import { z } from "zod";
 import { flow } from "../../core/flow.ts";
-import { defineConfig, type TwintrackConfig } from "../../harness/index.ts";
+import { defineConfig, type TwintrackConfig } from "../../harness/config.ts";
 import { remember } from "./canary-tools.ts";
 
 const Input = z.looseObject({

@@ -1,8 +1,6 @@
 /** The command line and the server as a user meets them: processes of their own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { JsonValue } from "../../core/json.ts";
@@ -11,8 +9,6 @@ import { CONFIG_FILE } from "./start.ts";
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const MAIN = fileURLToPath(new URL("../../harness/cli/main.ts", import.meta.url));
 const LIMIT_MS = 120_000;
-/** Starts in half the time: what was compiled once is read again. */
-const CACHE = { NODE_COMPILE_CACHE: join(tmpdir(), "twintrack-compile-cache") };
 
 export interface CommandOptions {
   env?: Record<string, string>;
@@ -34,7 +30,7 @@ export async function command(
 ): Promise<Ended> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd,
-    env: { ...process.env, ...CACHE, ...env },
+    env: { ...process.env, ...env },
   });
   const output = collect(child);
   child.stdin.on("error", () => undefined); // A command that refuses its arguments reads nothing.
@@ -105,7 +101,7 @@ export function spawnServe({
   const words = [MAIN, command, ...port, "--json", "--config", config, ...args];
   const child = spawn("sh", ["-c", `${before}; exec "$0" "$@"`, process.execPath, ...words], {
     cwd: ROOT,
-    env: { ...process.env, ...CACHE, ...env },
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = collect(child);

@@ -23,7 +23,11 @@ export type Say = (
   number: number,
 ) => string | { status: number; body: string } | undefined;
 
-export async function serveCompletions(say: Say): Promise<Completions> {
+/** @param answers the version that answers, given the name that was asked for */
+export async function serveCompletions(
+  say: Say,
+  answers = (model: string) => model,
+): Promise<Completions> {
   const asked: Completions["asked"] = [];
   const server = createServer(async (request, response) => {
     const body = JSON.parse(await textOf(request)) as JsonObject;
@@ -33,7 +37,7 @@ export async function serveCompletions(say: Say): Promise<Completions> {
     if (said === undefined) return;
     const { status, text } =
       typeof said === "string"
-        ? { status: 200, text: completion(body, said, asked.length) }
+        ? { status: 200, text: completion(answers(String(body.model)), said, asked.length) }
         : { status: said.status, text: said.body };
     response.writeHead(status, { "content-type": "application/json" }).end(text);
   });
@@ -51,7 +55,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function completion({ model = "" }: JsonObject, content: string, number: number): string {
+function completion(model: string, content: string, number: number): string {
   return JSON.stringify({
     id: `chatcmpl-${number}`,
     object: "chat.completion",

@@ -12,9 +12,10 @@ import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runn
 import { tool } from "@langchain/core/tools";
 import {
   Annotation,
-  type BaseCheckpointSaver,
+  BaseCheckpointSaver,
   type BaseStore,
   Command,
+  DeltaValue,
   END,
   InMemoryStore,
   interrupt,
@@ -22,6 +23,7 @@ import {
   MemorySaver,
   START,
   StateGraph,
+  StateSchema,
 } from "@langchain/langgraph";
 import { z } from "zod";
 
@@ -88,6 +90,38 @@ export function thread(checkpointer: BaseCheckpointSaver) {
     for await (const { values } of graph.getStateHistory(config, { limit: 3 })) states.push(values);
     return [(await graph.getState(config)).values, ...states];
   };
+}
+
+const Growing = new StateSchema({
+  said: new DeltaValue(
+    z.array(z.string()).default(() => []),
+    {
+      inputSchema: z.array(z.string()),
+      reducer: (old: string[], more: string[][]) => [...old, ...more.flat()],
+      snapshotFrequency: 7,
+    },
+  ),
+});
+
+/** A thread whose checkpoints hold only what was added, and now and then the whole. */
+export function growing(checkpointer: BaseCheckpointSaver) {
+  const graph = new StateGraph(Growing)
+    .addNode("echo", ({ said }) => ({ said: [`${said.length} said, ${said.at(-1)} the last`] }))
+    .addEdge(START, "echo")
+    .addEdge("echo", END)
+    .compile({ checkpointer });
+  return async ({ session, text }: Said) => {
+    const config = { configurable: { thread_id: session } };
+    await graph.invoke({ said: [text] }, config);
+    await graph.invoke({ said: [`${text} again`] }, config);
+    return (await graph.getState(config)).values;
+  };
+}
+
+/** A checkpointer that reads deltas as LangGraph's base class does: from checkpoint to checkpoint. */
+export class WalkingSaver extends MemorySaver {
+  override getDeltaChannelHistory: MemorySaver["getDeltaChannelHistory"] = (asked) =>
+    BaseCheckpointSaver.prototype.getDeltaChannelHistory.call(this, asked);
 }
 
 /** A graph with another one in it, that stops to be told how to go on. */

@@ -1,5 +1,7 @@
 /** Typed flows that behave well, and one for each way a candidate can misbehave. */
-import { openSync, writeFileSync } from "node:fs";
+import { existsSync, openSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { z } from "zod";
 import { type Flow, flow } from "../../core/flow.ts";
 
@@ -130,6 +132,77 @@ const misbehaviours = {
     return { sum: 2 };
   },
 } satisfies Record<string, (input: { n: number }) => unknown>;
+
+/** What a run can leave to the next one; the input says which. */
+const LEAVINGS: readonly (() => unknown)[] = [
+  () => {
+    process.env.TWINTRACK_LEFT = "something";
+  },
+  () => delete process.env.TWINTRACK_SINK,
+  () => {
+    process.env.TZ = "Asia/Tokyo";
+  },
+  () => {
+    writeFileSync(join(tmpdir(), `twintrack-left-${process.pid}`), "TWINTRACK_LEFT=from a file");
+    process.loadEnvFile(join(tmpdir(), `twintrack-left-${process.pid}`));
+  },
+  () => process.umask(0o077),
+  () => {
+    process.title = "somebody else";
+  },
+];
+export const LEFT = LEAVINGS.map((_, n) => n);
+
+/** What all of them would change. */
+function surroundings(): string {
+  const { TWINTRACK_LEFT, TWINTRACK_SINK } = process.env;
+  const at = new Date(0).getHours();
+  return JSON.stringify([TWINTRACK_LEFT, TWINTRACK_SINK, at, process.umask(), process.title]);
+}
+const untouched = surroundings();
+
+/** Changes its surroundings, surely. */
+export const leaves = flow("leaves", schemas)
+  .step("does", {
+    run: ({ input }) => {
+      LEAVINGS[input.n]?.();
+      if (surroundings() === untouched) throw new Error("nothing was left");
+    },
+  })
+  .returns(({ input }) => ({ sum: input.n + 1 }));
+
+/** Answers otherwise where it finds what another left. */
+export const finds = flow("finds", schemas).returns(({ input }) =>
+  surroundings() === untouched ? { sum: input.n + 1 } : { found: surroundings() },
+);
+
+const marked = (name: string) => `${process.env.TWINTRACK_MARK}-${name}`;
+const until = async (isSo: () => boolean) => {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** Two that meet once: the first leaves something while the second looks. */
+export const leavesBeside = flow("leavesBeside", schemas)
+  .step("does", {
+    run: async () => {
+      await until(() => existsSync(marked("there")));
+      process.env.TWINTRACK_LEFT = "something";
+      await until(() => existsSync(marked("found")));
+    },
+  })
+  .returns(({ input }) => ({ sum: input.n + 1 }));
+
+export const findsBeside = flow("findsBeside", schemas)
+  .step("found", {
+    run: async () => {
+      if (existsSync(marked("there"))) return process.env.TWINTRACK_LEFT !== undefined;
+      writeFileSync(marked("there"), "");
+      await until(() => process.env.TWINTRACK_LEFT !== undefined);
+      writeFileSync(marked("found"), "");
+      return true;
+    },
+  })
+  .returns(({ input, found }) => (found ? { found } : { sum: input.n + 1 }));
 
 export type Misbehaviour = keyof typeof misbehaviours;
 export const MISBEHAVIOURS = Object.keys(misbehaviours) as Misbehaviour[];

@@ -1,7 +1,7 @@
 /** Answers at the edge of what can be compared: a megabyte, and 100,000 levels. */
 import { z } from "zod";
 import { flow } from "../../core/index.ts";
-import { defineConfig, type FlowConfig } from "../../harness/index.ts";
+import { defineConfig, type FlowConfig } from "../../harness/config.ts";
 
 const ROWS = 9_000;
 const row = (n: number) => ({

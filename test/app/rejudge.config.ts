@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { flow } from "../../core/index.ts";
-import { defineConfig, type FlowConfig } from "../../harness/index.ts";
+import { defineConfig, type FlowConfig } from "../../harness/config.ts";
 import { charge } from "./tools.ts";
 
 async function legacy({ n }: { n: number }) {

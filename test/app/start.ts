@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadConfig, type ResolvedConfig } from "../../harness/config.ts";
 import { type Harness, openHarness } from "../../harness/twintrack.ts";
-import { type Backend, freshDatabase } from "../database.ts";
+import { type Backend, freshPlace } from "../database.ts";
 
 export const CONFIG_FILE = fileURLToPath(new URL("twintrack.config.ts", import.meta.url));
 
@@ -20,9 +20,7 @@ export async function startApp(
   backend: Backend = "postgres",
   configFile = CONFIG_FILE,
 ): Promise<App> {
-  const fresh = await freshDatabase(backend);
-  // The harness opens the embedded folder itself; it has one owner.
-  if (backend === "pglite") await fresh.db.close();
+  const fresh = await freshPlace(backend);
   const sink = join(fresh.dataDir, "sink.ndjson");
   process.env.TWINTRACK_SINK = sink;
   const config = {

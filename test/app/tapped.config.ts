@@ -1,5 +1,5 @@
 /** Flows whose legacy is a service that cannot be moved: it is only tapped. */
-import { defineConfig } from "../../harness/index.ts";
+import { defineConfig } from "../../harness/config.ts";
 
 const fixtures = "../../fixtures";
 const rules = [{ path: "/error/name", ignore: true, reason: "error classes differ by design" }];

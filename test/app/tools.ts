@@ -31,3 +31,9 @@ export const charge = tool(
 );
 
 export const tools = [quote, charge];
+
+/** The legacy chain of `pay`. */
+export async function payForPieces({ n }: { n: number }) {
+  const { cents } = await quote.invoke({ n });
+  return charge.invoke({ cents });
+}

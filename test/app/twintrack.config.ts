@@ -1,13 +1,20 @@
-import { defineConfig, type FlowConfig } from "../../harness/index.ts";
-import { add, MISBEHAVIOURS, misbehaving, pay, paysTwice } from "./flows.ts";
-import { charge, quote } from "./tools.ts";
+import { defineConfig, type FlowConfig } from "../../harness/config.ts";
+import {
+  add,
+  finds,
+  findsBeside,
+  leaves,
+  leavesBeside,
+  MISBEHAVIOURS,
+  misbehaving,
+  pay,
+  paysTwice,
+} from "./flows.ts";
 
 const legacyAdd = ({ n }: { n: number }) => ({ sum: n + 1 });
 
-async function legacyPay({ n }: { n: number }) {
-  const { cents } = await quote.invoke({ n });
-  return charge.invoke({ cents });
-}
+/** LangChain is loaded by whoever runs it: most commands do not. */
+const legacyPay = () => import("./tools.ts").then((module) => module.payForPieces);
 
 async function legacyFails(): Promise<never> {
   throw new TypeError("legacy is broken");
@@ -23,12 +30,19 @@ const misbehavers = MISBEHAVIOURS.map((name): [string, FlowConfig] => [
   },
 ]);
 
+const neighbours = Object.entries({ leaves, finds, leavesBeside, findsBeside }).map(
+  ([name, candidate]): [string, FlowConfig] => [
+    name,
+    { legacy: () => legacyAdd, candidate: candidate as never, stage: "shadow" },
+  ],
+);
+
 export default defineConfig({
   tools: { shop: { module: "./tools.ts", effects: { quote: "read" } } },
   flows: {
     add: { legacy: () => legacyAdd, candidate: add, stage: "shadow" },
-    pay: { legacy: () => legacyPay, candidate: pay, stage: "shadow", noise: { sample: 1 } },
-    paysTwice: { legacy: () => legacyPay, candidate: paysTwice, stage: "shadow" },
+    pay: { legacy: legacyPay, candidate: pay, stage: "shadow", noise: { sample: 1 } },
+    paysTwice: { legacy: legacyPay, candidate: paysTwice, stage: "shadow" },
     fails: { legacy: () => legacyFails, candidate: add, stage: "shadow" },
     slow: {
       legacy: () => () => new Promise(() => undefined),
@@ -47,6 +61,6 @@ export default defineConfig({
     },
     legacyOnly: { legacy: () => legacyAdd },
     typedOnly: { candidate: add },
-    ...Object.fromEntries(misbehavers),
+    ...Object.fromEntries([...misbehavers, ...neighbours]),
   },
 });

@@ -3,7 +3,7 @@
  *
  * `direct`: a Fastify route per flow that checks the body with a schema and calls legacy.
  * `shadow`: Twintrack's own server on a real spool and store, and its shadow process.
- * Every message is answered with the CPU time of the main thread so far.
+ * Every message is answered with the CPU time of the main thread so far, and the memory it has.
  */
 import { fileURLToPath } from "node:url";
 import Fastify from "fastify";
@@ -17,7 +17,7 @@ import { threadCpuUs } from "./measure.ts";
 
 export type FromServer =
   | { kind: "listening"; url: string }
-  | { kind: "cpu"; mainThreadUs: number; rssBytes: number };
+  | { kind: "usage"; mainThreadUs: number; rssBytes: number };
 
 interface Served {
   url: string;
@@ -69,7 +69,7 @@ function send(message: FromServer): void {
 
 const served = process.argv[2] === "shadow" ? await serveShadow() : await serveDirect();
 process.on("message", () =>
-  send({ kind: "cpu", mainThreadUs: threadCpuUs(), rssBytes: process.memoryUsage.rss() }),
+  send({ kind: "usage", mainThreadUs: threadCpuUs(), rssBytes: process.memoryUsage.rss() }),
 );
 process.on("disconnect", () => void served.close().finally(() => process.exit(0)));
 send({ kind: "listening", url: served.url });

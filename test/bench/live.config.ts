@@ -1,8 +1,10 @@
 /** Both flows of the live benchmark in stage `shadow`; every trigger is compared. */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { defineConfig, type FlowConfig } from "../../harness/index.ts";
-import { badFlow, waitingFlow, waitingLegacy } from "./live-app.ts";
+import { z } from "zod";
+import { flow } from "../../core/flow.ts";
+import { defineConfig, type FlowConfig } from "../../harness/config.ts";
+import { badFlow, largeAnswer, waitingFlow, waitingLegacy } from "./live-app.ts";
 
 function bad(name: string, does: () => unknown): FlowConfig {
   return {
@@ -24,6 +26,18 @@ export default defineConfig({
     waits: { legacy: () => waitingLegacy, candidate: waitingFlow, stage: "shadow" },
     // Ten times as slow as legacy, throwing, and without an end.
     slow: { ...bad("slow", () => pause(50)) },
+    // Five in a second, four at a time.
+    crawling: {
+      ...bad("crawling", () => pause(800)),
+      shadow: { timeoutMs: 5_000, maxOpen: 500 },
+    },
+    large: {
+      legacy: () => () => largeAnswer("legacy"),
+      candidate: flow("large", { version: "1", input: z.object({}), output: z.unknown() })
+        .step("answer", { run: () => largeAnswer("candidate") })
+        .returns(({ answer }) => answer),
+      stage: "shadow",
+    },
     throwing: {
       ...bad("throwing", () => {
         throw new Error("no");

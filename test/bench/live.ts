@@ -7,29 +7,22 @@
  * `refunds`, a `createAgent` agent of four model and three or four tool calls.
  *
  * Latency is measured open loop at a modest rate with random gaps, the same gaps for every case of
- * a round. Three more flows have candidates that are slow, throw, or hang (G10). CPU is the main thread's per request, from the first request until the books balance:
- * shipping, claiming and storing the verdicts of these requests is in it, the candidate is not
+ * a round. Three more flows have candidates that are slow, throw, or hang (G10).
+ *
+ * CPU is the main thread's per request, from the first request until the books balance: shipping, claiming and storing the verdicts of these requests is in it, the candidate is not
  * (it runs in the shadow process; that is what the process is for). Throughput is closed loop,
  * without the wait; there the shadow process, Postgres, server and load generator share the cores.
  */
-import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ORDERS } from "../../fixtures/refunds/data.ts";
 import { RefundInput } from "../../fixtures/refunds/schema.ts";
-import { seeded } from "../../fixtures/seeded.ts";
 import { books } from "../../harness/store/books.ts";
-import { openPostgres } from "../../harness/store/postgres.ts";
-import { startPostgres } from "../postgres.ts";
-import type { FromServer } from "./live-server.ts";
-import type { Load, LoadResult } from "./load.ts";
+import { waitingBodies } from "./live-app.ts";
 import { type Comparison, type Goal, interleave } from "./measure.ts";
+import { openStand, randomTimes, type ServerProcess, type Stand } from "./stand.ts";
 
 const ROUNDS = 7;
-const BOOKS_POLL_MS = 20;
 const SETTLED_WITHIN_MS = 60_000;
 
 interface Traffic {
@@ -49,9 +42,6 @@ interface Traffic {
   bad?: boolean;
 }
 
-const waits = (waitMs: number) =>
-  Array.from({ length: 50 }, (_, n) => JSON.stringify({ input: { n, waitMs } }));
-
 const refunds = readFileSync(
   fileURLToPath(new URL("../../fixtures/refunds/triggers.ndjson", import.meta.url)),
   "utf8",
@@ -69,8 +59,8 @@ const TRAFFIC: readonly Traffic[] = [
   {
     flow: "waits",
     name: "trivial",
-    bodies: waits(5),
-    fastBodies: waits(0),
+    bodies: waitingBodies(5),
+    fastBodies: waitingBodies(0),
     perSecond: 500,
     requests: 800,
     closedRequests: 2_000,
@@ -92,8 +82,8 @@ const TRAFFIC: readonly Traffic[] = [
     (flow): Traffic => ({
       flow,
       name: `candidate ${flow}`,
-      bodies: waits(5),
-      fastBodies: waits(0),
+      bodies: waitingBodies(5),
+      fastBodies: waitingBodies(0),
       perSecond: 200,
       requests: 300,
       closedRequests: 300,
@@ -104,22 +94,9 @@ const TRAFFIC: readonly Traffic[] = [
   ),
 ];
 
-const CASES = ["direct", "again", "shadow"] as const;
-type Case = (typeof CASES)[number];
+type Case = "direct" | "again" | "shadow";
 
-interface Stand {
-  servers: Record<Case, ServerProcess>;
-  load(load: Load): Promise<LoadResult>;
-  /** Waits until every trigger that was ever sent to the shadow case has its verdict. */
-  settled(triggers: number): Promise<void>;
-}
-
-interface ServerProcess {
-  port: number;
-  cpuUs(): Promise<number>;
-  /** Requests sent to it so far. */
-  sent: number;
-}
+type Servers = Record<Case, ServerProcess>;
 
 interface Cost {
   p50Ms: number;
@@ -128,44 +105,36 @@ interface Cost {
   perSecond: number;
 }
 
-async function costOf(stand: Stand, name: Case, traffic: Traffic, round: number): Promise<Cost> {
-  const { perSecond, requests, closedRequests, closedAtOnce } = traffic;
-  const server = stand.servers[name];
-  const path = `/flows/${traffic.flow}/invoke`;
-  const loaded = async (bodies: string[], plan: Load["plan"]) => {
-    const result = await stand.load({ port: server.port, path, bodies, plan });
-    server.sent += result.requests;
-    if (result.failed > 0) throw new Error(`${result.failed} requests to ${name} ${path} failed`);
-    return result;
-  };
-  const settle = async () => (name === "shadow" ? stand.settled(server.sent) : undefined);
-  const cpuBeforeUs = await server.cpuUs();
-  const dueMs = randomTimes(requests, perSecond, round);
-  const { p50Ms, p99Ms } = await loaded(traffic.bodies, { kind: "open", dueMs });
+async function costOf(
+  stand: Stand,
+  servers: Servers,
+  name: Case,
+  traffic: Traffic,
+  round: number,
+): Promise<Cost> {
+  const { flow, perSecond, requests, closedRequests, closedAtOnce } = traffic;
+  const server = servers[name];
+  const settle = async () =>
+    name === "shadow" ? stand.settled(server.sent, SETTLED_WITHIN_MS) : undefined;
+  const { mainThreadUs: beforeUs } = await server.usage();
+  const dueMs = randomTimes(requests, perSecond, round + 1);
+  const open = { bodies: traffic.bodies, plan: { kind: "open" as const, dueMs } };
+  const { p50Ms, p99Ms } = await stand.send(server, flow, open);
   await settle();
-  const cpuUs = ((await server.cpuUs()) - cpuBeforeUs) / requests;
+  const cpuUs = ((await server.usage()).mainThreadUs - beforeUs) / requests;
   const plan = { kind: "closed" as const, requests: closedRequests, atOnce: closedAtOnce };
-  const { durationMs } = await loaded(traffic.fastBodies, plan);
+  const { durationMs } = await stand.send(server, flow, { bodies: traffic.fastBodies, plan });
   await settle();
   return { p50Ms, p99Ms, cpuUs, perSecond: (closedRequests * 1_000) / durationMs };
 }
 
-/** Arrivals of independent callers: exponential gaps, the same for every case of a round. */
-function randomTimes(count: number, perSecond: number, round: number): number[] {
-  const random = seeded(round + 1);
-  let atMs = 0;
-  return Array.from({ length: count }, () => {
-    atMs += (-Math.log(1 - random()) * 1_000) / perSecond;
-    return atMs;
-  });
-}
-
-async function measureTraffic(stand: Stand, traffic: Traffic): Promise<Comparison[]> {
-  const cases = {
-    direct: (round: number) => costOf(stand, "direct", traffic, round),
-    again: (round: number) => costOf(stand, "again", traffic, round),
-    shadow: (round: number) => costOf(stand, "shadow", traffic, round),
-  };
+async function measureTraffic(
+  stand: Stand,
+  servers: Servers,
+  traffic: Traffic,
+): Promise<Comparison[]> {
+  const cost = (name: Case) => (round: number) => costOf(stand, servers, name, traffic, round);
+  const cases = { direct: cost("direct"), again: cost("again"), shadow: cost("shadow") };
   await interleave(cases, 1); // Warm-up.
   const { direct, again, shadow } = await interleave(cases, ROUNDS);
   const compared = (metric: string, of: (cost: Cost) => number, goal?: number): Comparison => ({
@@ -186,93 +155,18 @@ async function measureTraffic(stand: Stand, traffic: Traffic): Promise<Compariso
 
 export async function live(): Promise<Comparison[]> {
   await using stack = new AsyncDisposableStack();
-  const folder = mkdtempSync(join(tmpdir(), "twintrack-bench-"));
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const postgres = await startPostgres();
-  stack.defer(postgres.stop);
-  const start = (module: string, ...args: string[]) =>
-    startProcess(stack, module, args, {
-      TWINTRACK_DATABASE_URL: postgres.url,
-      TWINTRACK_DATA_DIR: folder,
-      TWINTRACK_SINK: join(folder, "effects.ndjson"),
-    });
+  const stand = await openStand(stack);
   const servers = {
-    direct: await startServer(start("live-server.ts", "direct")),
-    again: await startServer(start("live-server.ts", "direct")),
-    shadow: await startServer(start("live-server.ts", "shadow")),
-  };
-  const generator = start("load.ts");
-  const db = openPostgres({ url: postgres.url, maxConnections: 1 });
-  stack.defer(() => db.close());
-  const stand: Stand = {
-    servers,
-    load: (load) => ask<LoadResult>(generator, load),
-    async settled(triggers) {
-      const deadlineMs = performance.now() + SETTLED_WITHIN_MS;
-      for (;;) {
-        const { answered, open } = await books(db);
-        if (answered === triggers && open === 0) return;
-        if (performance.now() > deadlineMs) {
-          throw new Error(`${triggers} triggers were sent, ${answered} arrived, ${open} are open`);
-        }
-        await pause(BOOKS_POLL_MS);
-      }
-    },
+    direct: await stand.start("direct"),
+    again: await stand.start("direct"),
+    shadow: await stand.start("shadow"),
   };
   const results: Comparison[] = [];
-  for (const traffic of TRAFFIC) results.push(...(await measureTraffic(stand, traffic)));
-  const [unmatched] = await db.query(
+  for (const traffic of TRAFFIC) results.push(...(await measureTraffic(stand, servers, traffic)));
+  const [unmatched] = await stand.db.query(
     "select 1 from twintrack.trials where flow in ('waits', 'refunds') and verdict <> 'match' limit 1",
   );
-  const { verdicts } = await books(db);
+  const { verdicts } = await books(stand.db);
   if (unmatched) throw new Error(`Not every trial matched: ${JSON.stringify(verdicts)}`);
   return results;
-}
-
-function startProcess(
-  stack: AsyncDisposableStack,
-  module: string,
-  args: readonly string[],
-  env: Record<string, string>,
-): ChildProcess {
-  const child = fork(fileURLToPath(new URL(module, import.meta.url)), args, {
-    env: { ...process.env, ...env },
-  });
-  stack.defer(async () => {
-    const exited = new Promise((resolve) => child.once("exit", resolve));
-    if (child.exitCode !== null) return;
-    child.disconnect();
-    await exited;
-  });
-  return child;
-}
-
-async function startServer(child: ChildProcess): Promise<ServerProcess> {
-  const first = await reply<FromServer>(child);
-  if (first.kind !== "listening") throw new Error("The server did not say where it listens");
-  return {
-    port: Number(new URL(first.url).port),
-    sent: 0,
-    async cpuUs() {
-      const answer = await ask<FromServer>(child, { kind: "cpu" });
-      return answer.kind === "cpu" ? answer.mainThreadUs : Number.NaN;
-    },
-  };
-}
-
-function ask<Answer>(child: ChildProcess, question: object): Promise<Answer> {
-  const answer = reply<Answer>(child);
-  child.send(question);
-  return answer;
-}
-
-function reply<Answer>(child: ChildProcess): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const ended = () => reject(new Error("A process of the benchmark ended too early"));
-  child.once("exit", ended);
-  child.once("message", (message: Answer) => {
-    child.off("exit", ended);
-    resolve(message);
-  });
-  return promise;
 }

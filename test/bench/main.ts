@@ -1,5 +1,7 @@
 /**
- * `npm run bench [-- [--json] [name …]]`: ratios against what a user would have without us.
+ * `npm run bench [-- [--json] [name …]]`: ratios against what a user would have without us, and a
+ * few figures with a limit of their own. `overload`, `outage` and `soak` take minutes to an hour and
+ * run only when they are named.
  *
  * Prints a table per benchmark; `--json` prints one document on standard output instead. The exit
  * code is 0 when every goal is met, 3 when one is not met, 4 when none is but one is too noisy to
@@ -10,20 +12,40 @@ import { typedFlow } from "./flow.ts";
 import { importCost } from "./import.ts";
 import { live } from "./live.ts";
 import { mcpCall, toolList } from "./mcp.ts";
-import { type Comparison, compareRounds, type Goal, loadAverage, type Result } from "./measure.ts";
+import {
+  type Comparison,
+  compareRounds,
+  type Figure,
+  type Goal,
+  isFigure,
+  type JudgedFigure,
+  judgeFigure,
+  loadAverage,
+  type Result,
+} from "./measure.ts";
+import { offload } from "./offload.ts";
+import { outage } from "./outage.ts";
+import { overload, soak } from "./overload.ts";
 import { pipeline } from "./pipeline.ts";
 import { pythonBridge } from "./python-bridge.ts";
+import { report } from "./report.ts";
 import { sealing2Kb } from "./seal.ts";
 import { toolCall } from "./tool-call.ts";
 import { writer } from "./writer.ts";
 
 interface Benchmark {
   title: string;
-  run: () => Promise<Comparison[]>;
+  run: () => Promise<readonly (Comparison | Figure)[]>;
+  /** Takes minutes or more: runs only when it is named. */
+  long?: boolean;
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   live: { title: "G9, G10 live path with shadow on by the same route without", run: live },
+  offload: { title: "G11 a large pair judged elsewhere by judging it here", run: offload },
+  overload: { title: "G16 ten times the load that can be judged", run: overload, long: true },
+  outage: { title: "Postgres away for a minute", run: outage, long: true },
+  soak: { title: "an hour with a candidate ten times too slow", run: soak, long: true },
   "tool-call": { title: "G1 contract call by tool.invoke", run: toolCall },
   "python-bridge": { title: "G4, G5 Python bridge by bare children", run: pythonBridge },
   mcp: { title: "G2, G3 a tool over MCP by the SDK's own server", run: mcpCall },
@@ -37,12 +59,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   },
   writer: { title: "G12 trials written in batches by one at a time", run: writer },
   flow: { title: "G14 typed flow by LangGraph", run: typedFlow },
+  report: { title: "a million trials, asked about", run: report, long: true },
 };
 
 interface Report {
   name: string;
   title: string;
   results: Result[];
+  figures: JudgedFigure[];
   durationS: number;
   /** Before and after. */
   load: [number, number];
@@ -51,15 +75,17 @@ interface Report {
 async function measure(name: string, { title, run }: Benchmark): Promise<Report> {
   const startedMs = performance.now();
   const loadBefore = loadAverage();
-  const results = (await run()).map(compareRounds);
+  const measured = await run();
+  const results = measured.flatMap((one) => (isFigure(one) ? [] : [compareRounds(one)]));
+  const figures = measured.filter(isFigure).map(judgeFigure);
   const durationS = (performance.now() - startedMs) / 1_000;
-  return { name, title, results, durationS, load: [loadBefore, loadAverage()] };
+  return { name, title, results, figures, durationS, load: [loadBefore, loadAverage()] };
 }
 
 const HEADER = ["metric", "case", "median", "best", "ratio", "best", "A/A", "goal", ""];
 
-function tableOf({ title, results, durationS, load }: Report): string {
-  const rows = [HEADER, ...results.flatMap(rowsOf)];
+function tableOf({ title, results, figures, durationS, load }: Report): string {
+  const rows = [HEADER, ...results.flatMap(rowsOf), ...figures.map(figureRow)];
   const widths = HEADER.map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),
   );
@@ -87,12 +113,17 @@ function rowsOf({ metric, base, ours, ...result }: Result): string[][] {
   ];
 }
 
+function figureRow({ metric, value, atMost, verdict }: JudgedFigure): string[] {
+  return [metric, "", rounded(value), "", "", "", "", `<= ${rounded(atMost)}`, verdict];
+}
+
 function goalText(goal: Goal | undefined): string {
   return goal ? `${goal.kind === "atMost" ? "<=" : ">="} ${goal.ratio}x` : "";
 }
 
 /** Three or four digits say all that a benchmark knows. */
 function rounded(value: number): string {
+  if (value === 0) return "0";
   return value >= 1_000 ? value.toFixed(0) : value.toPrecision(3);
 }
 
@@ -105,7 +136,9 @@ function padded(cell: string, column: number, width: number): string {
 }
 
 function exitCodeOf(reports: readonly Report[]): number {
-  const verdicts = reports.flatMap(({ results }) => results.map(({ verdict }) => verdict));
+  const verdicts = reports.flatMap(({ results, figures }) =>
+    [...results, ...figures].map(({ verdict }) => verdict),
+  );
   if (verdicts.includes("not met")) return 3;
   return verdicts.includes("noisy, repeat") ? 4 : 0;
 }
@@ -119,7 +152,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const reports: Report[] = [];
   for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
-    if (names.length > 0 && !names.includes(name)) continue;
+    if (names.length > 0 ? !names.includes(name) : benchmark.long) continue;
     const report = await measure(name, benchmark);
     reports.push(report);
     if (!args.includes("--json")) console.log(tableOf(report));

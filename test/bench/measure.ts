@@ -52,6 +52,26 @@ export interface Summary {
   best: number;
 }
 
+/** What has to stay within a limit by itself. */
+export interface Figure {
+  /** What was measured, with its unit. */
+  metric: string;
+  value: number;
+  atMost: number;
+}
+
+export interface JudgedFigure extends Figure {
+  verdict: Verdict;
+}
+
+export function judgeFigure(figure: Figure): JudgedFigure {
+  return { ...figure, verdict: figure.value <= figure.atMost ? "met" : "not met" };
+}
+
+export function isFigure(measured: Comparison | Figure): measured is Figure {
+  return "atMost" in measured;
+}
+
 export function compareRounds(comparison: Comparison): Result {
   const { metric, base, ours, against = "base", moreIsBetter = false, inverted, goal } = comparison;
   const summary = (name: string, rounds: readonly number[]): Summary => ({

@@ -10,14 +10,7 @@ import { randomUUID } from "node:crypto";
 import deepDiff from "deep-diff";
 import type { JsonObject } from "../../core/json.ts";
 import type { ToolCall } from "../../core/ledger.ts";
-import {
-  decodeFrames,
-  decodePayload,
-  encodeFrame,
-  type Frame,
-  type FrameHeader,
-  trialIdOf,
-} from "../../harness/frame.ts";
+import { decodePayload, type Frame, trialIdOf } from "../../harness/frame.ts";
 import { judgeRuns } from "../../harness/judgement.ts";
 import { openPrivacy, runPlace } from "../../harness/privacy/privacy.ts";
 import { protectTrial } from "../../harness/privacy/protect.ts";
@@ -26,6 +19,7 @@ import { type JudgedTrial, settle } from "../../harness/store/judgements.ts";
 import { migrate } from "../../harness/store/migrate.ts";
 import { openPostgres } from "../../harness/store/postgres.ts";
 import { ingest } from "../../harness/store/trials.ts";
+import { frameOf } from "../app/frame.ts";
 import { startPostgres } from "../postgres.ts";
 import { type Comparison, interleave } from "./measure.ts";
 
@@ -72,19 +66,12 @@ function pairOf(n: number, bytes: number, epoch: string): Pair {
       served: "live",
     },
   }));
-  const header: FrameHeader = {
-    ...{ epoch, seq: n + 1, flow: "bench", triggerId: `t${n}`, source: "library", stage: "shadow" },
-    ...{ receivedAt: new Date().toISOString(), authoritative: "legacy", noiseWanted: false },
-    ...{ status: "returned", durationMs: 1 },
-  };
   const outcome = { status: "returned" as const, value: JSON.parse(legacy) as JsonObject };
-  const bytesOfFrame = encodeFrame(
-    header,
-    { input: { n }, outcome, lossy: false, calls },
-    PRIVACY.vault,
-  );
-  const [frame] = decodeFrames(bytesOfFrame).frames;
-  if (!frame) throw new Error("the frame does not decode");
+  const frame = frameOf({
+    header: { epoch, seq: n + 1, flow: "bench", receivedAt: new Date().toISOString() },
+    payload: { input: { n }, outcome, calls },
+    vault: PRIVACY.vault,
+  });
   return { frame, legacy, candidate, calls };
 }
 

@@ -3,8 +3,9 @@
  * that the live path pays; and a value masked against the same value written as JSON and read back,
  * which is what a shadow process does with it anyway.
  */
-import { encodeFrame, type FrameHeader, type FramePayload } from "../../harness/frame.ts";
+import { encodeFrame } from "../../harness/frame.ts";
 import { openPrivacy } from "../../harness/privacy/privacy.ts";
+import { headerOf, PAYLOAD } from "../app/frame.ts";
 import { type Comparison, interleave, threadCpuUs } from "./measure.ts";
 
 const ROUNDS = 15;
@@ -15,19 +16,7 @@ const key = { TWINTRACK_KEY: Buffer.alloc(32, 3).toString("base64") };
 const sealing = openPrivacy({ dataDir: "", privacy: {} }, key);
 const plain = openPrivacy({ dataDir: "", privacy: { seal: false, mask: false } }, key);
 
-const header: FrameHeader = {
-  epoch: "00000000-0000-0000-0000-000000000000",
-  seq: 1,
-  flow: "bench",
-  triggerId: "t",
-  source: "http",
-  receivedAt: "2026-01-01T00:00:00.000Z",
-  stage: "shadow",
-  authoritative: "legacy",
-  noiseWanted: false,
-  status: "returned",
-  durationMs: 1,
-};
+const header = headerOf({ epoch: "00000000-0000-0000-0000-000000000000", flow: "bench" });
 
 const lines = Array.from({ length: 12 }, (_, n) => ({
   id: `line-${n}`,
@@ -35,11 +24,10 @@ const lines = Array.from({ length: 12 }, (_, n) => ({
   cents: 1_000 + n,
 }));
 
-const payload: FramePayload = {
+const payload = {
+  ...PAYLOAD,
   input: { lines },
-  outcome: { status: "returned", value: { lines: lines.slice(0, 3) } },
-  lossy: false,
-  calls: [],
+  outcome: { status: "returned" as const, value: { lines: lines.slice(0, 3) } },
 };
 
 /** Microseconds of CPU per call. */

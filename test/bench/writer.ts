@@ -6,8 +6,7 @@
  * statement is a transaction of its own.
  */
 import { randomUUID } from "node:crypto";
-import { decodeFrames, encodeFrame, type Frame, trialIdOf } from "../../harness/frame.ts";
-import { openPrivacy } from "../../harness/privacy/privacy.ts";
+import { type Frame, trialIdOf } from "../../harness/frame.ts";
 import type { Database } from "../../harness/store/database.ts";
 import { openJobs, type TrialJobs } from "../../harness/store/jobs.ts";
 import { type JudgedTrial, settle } from "../../harness/store/judgements.ts";
@@ -15,6 +14,7 @@ import { migrate } from "../../harness/store/migrate.ts";
 import { openPglite } from "../../harness/store/pglite.ts";
 import { openPostgres } from "../../harness/store/postgres.ts";
 import { ingest } from "../../harness/store/trials.ts";
+import { frameOf } from "../app/frame.ts";
 import { startPostgres } from "../postgres.ts";
 import { type Comparison, interleave } from "./measure.ts";
 
@@ -22,30 +22,12 @@ const ROUNDS = 7;
 const WARM_UP_ROUNDS = 1;
 const TRIALS = 200;
 
-const PRIVACY = openPrivacy(
-  { dataDir: "/dev/null", privacy: {} },
-  { TWINTRACK_KEY: "dHdpbnRyYWNrIHRlc3RzIHVzZSB0aGlzIGtleSAhISE=" },
-);
-
 function frames(epoch: string): Frame[] {
   return Array.from({ length: TRIALS }, (_, n) => {
-    const bytes = encodeFrame(
-      {
-        ...{ epoch, seq: n + 1, flow: "bench", triggerId: `t${n}`, source: "library" },
-        ...{ stage: "shadow", receivedAt: new Date().toISOString(), authoritative: "legacy" },
-        ...{ noiseWanted: false, status: "returned", durationMs: 1 },
-      },
-      {
-        input: { n },
-        outcome: { status: "returned", value: { text: "x".repeat(2_000) } },
-        lossy: false,
-        calls: [],
-      },
-      PRIVACY.vault,
-    );
-    const [frame] = decodeFrames(bytes).frames;
-    if (!frame) throw new Error("the frame does not decode");
-    return frame;
+    const header = { epoch, seq: n + 1, flow: "bench", receivedAt: new Date().toISOString() };
+    const value = { text: "x".repeat(2_000) };
+    const payload = { input: { n }, outcome: { status: "returned" as const, value } };
+    return frameOf({ header, payload });
   });
 }
 

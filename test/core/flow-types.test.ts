@@ -83,3 +83,22 @@ test("a compensated step always has an output, and the compiler checks the compe
     onError: { compensate: () => "none" },
   });
 });
+
+test("the compiler rejects an undo that reads what its step does not return, and one of no tool", () => {
+  const undone = start.step("refund", {
+    tool: "billing.refund",
+    args: () => ({}),
+    output: z.object({ refundId: z.string() }),
+    undo: ({ output }, { call }) => call("billing.cancel", { id: output.refundId }),
+  });
+  start.step("refund", {
+    tool: "billing.refund",
+    args: () => ({}),
+    output: z.object({ refundId: z.string() }),
+    // @ts-expect-error the output has no "orderId"
+    undo: ({ output }, { call }) => call("billing.cancel", { id: output.orderId }),
+  });
+  // @ts-expect-error code is not undone
+  start.step("double", { run: () => 1, undo: () => undefined });
+  expect(undone).toBeDefined();
+});

@@ -17,7 +17,7 @@ import { isAlive } from "../../harness/store/lock.ts";
 import { openDatabase } from "../../harness/store/open.ts";
 import { command, getJson, invoke, type Serving, spawnServe, startServe } from "../app/command.ts";
 import { CONFIG_FILE, startApp } from "../app/start.ts";
-import { type Backend, freshDatabase } from "../database.ts";
+import { type Backend, freshPlace } from "../database.ts";
 
 export interface KillPlan {
   backend: Backend;
@@ -61,8 +61,7 @@ const SETTLED = { timeout: 90_000, interval: 100 };
 
 /** Kills, restarts, lets everything settle, and tells what is then in the sink and in the store. */
 export async function killUnderLoad(plan: KillPlan): Promise<KillStory> {
-  const fresh = await freshDatabase(plan.backend);
-  await fresh.db.close();
+  const fresh = await freshPlace(plan.backend);
   const sink = join(fresh.dataDir, "sink.ndjson");
   const env = {
     TWINTRACK_DATA_DIR: fresh.dataDir,

@@ -2,8 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { expect, vi } from "vitest";
+import { books } from "../../harness/store/books.ts";
 import type { Database } from "../../harness/store/database.ts";
-import { command, getJson, invoke, type Serving, startServe } from "../app/command.ts";
+import { command, invoke, type Serving, startServe } from "../app/command.ts";
 import { PLAIN } from "../app/privacy.ts";
 import { freshDatabase } from "../database.ts";
 import { type Canary, canaries, filesBelow, searchFor } from "./canary.ts";
@@ -42,7 +43,7 @@ export async function leaksOf(
     const answered = await sendAll(serving, hidden, deaths, (place, bytes) =>
       written.push({ place, bytes }),
     );
-    await untilJudged(serving, answered);
+    await untilJudged(fresh.db, answered);
     for (const path of ["/", "/api/report", "/metrics", "/readyz"])
       written.push({ place: path, bytes: await (await fetch(`${serving.url}${path}`)).text() });
     const told = await command(["report", "--json", "--config", CONFIG], { env });
@@ -147,11 +148,10 @@ async function tap(url: string, canary: Canary, input: object): Promise<void> {
   expect(await response.json()).toEqual({ accepted: 1, duplicates: 0 });
 }
 
-async function untilJudged(serving: Serving, answered: number): Promise<void> {
+async function untilJudged(db: Database, answered: number): Promise<void> {
   await vi.waitFor(
     async () => {
-      const { body } = await getJson(`${serving.url}/api/report`);
-      expect(body.books).toMatchObject({ open: 0, answered });
+      expect(await books(db)).toMatchObject({ open: 0, answered });
     },
     { timeout: 120_000, interval: 200 },
   );

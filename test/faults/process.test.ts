@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { decodeFrames, encodeFrame, type Frame, type FrameHeader } from "../../harness/frame.ts";
+import { type Frame, trialIdOf } from "../../harness/frame.ts";
 import { lostTrial } from "../../harness/lost-trial.ts";
 import { changeStage, readStages } from "../../harness/stage.ts";
 import { books } from "../../harness/store/books.ts";
@@ -11,36 +11,13 @@ import { type JudgedTrial, settle } from "../../harness/store/judgements.ts";
 import { openPostgres } from "../../harness/store/postgres.ts";
 import { ingest } from "../../harness/store/trials.ts";
 import { invoke, type Serving, startServe } from "../app/command.ts";
-import { PRIVACY } from "../app/privacy.ts";
+import { frameOf } from "../app/frame.ts";
 import { type App, startApp } from "../app/start.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
 
-const SOON = { timeout: 60_000, interval: 20 };
+const SOON = { timeout: 60_000, interval: 100 };
 
-function frame(epoch: string, seq: number): Frame {
-  const header: FrameHeader = {
-    epoch,
-    seq,
-    flow: "add",
-    triggerId: `t${seq}`,
-    source: "library",
-    receivedAt: new Date(1_760_000_000_000 + seq).toISOString(),
-    stage: "shadow",
-    authoritative: "legacy",
-    noiseWanted: false,
-    status: "returned",
-    durationMs: 1,
-  };
-  const payload = {
-    input: {},
-    outcome: { status: "returned" as const, value: {} },
-    lossy: false,
-    calls: [],
-  };
-  const [decoded] = decodeFrames(encodeFrame(header, payload, PRIVACY.vault)).frames;
-  if (!decoded) throw new Error("the frame does not decode");
-  return decoded;
-}
+const frame = (epoch: string, seq: number): Frame => frameOf({ header: { epoch, seq } });
 
 function judged(id: string): JudgedTrial {
   const trial = { id, flow: "add" } as Parameters<typeof lostTrial>[0];
@@ -94,7 +71,7 @@ describe("workers on one Postgres", () => {
       const jobs = await heir.jobs.take(1);
       return jobs.length > 0 ? jobs : undefined;
     }, SOON);
-    const id = `${epoch}.1`;
+    const id = trialIdOf(frame(epoch, 1).header);
     expect(inherited).toMatchObject([{ trialId: id, retries: 1 }]);
     expect(await settle(heir.db, [judged(id)], (query) => heir.jobs.end(query, inherited))).toBe(1);
     const late = { ...judged(id), verdict: "match" };

@@ -6,8 +6,20 @@ import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import pg from "pg";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  onTestFinished,
+  type TestContext,
+  test,
+  vi,
+} from "vitest";
 import { books } from "../../harness/store/books.ts";
+import type { Database } from "../../harness/store/database.ts";
+import { openPostgres } from "../../harness/store/postgres.ts";
 import {
   command,
   document,
@@ -18,136 +30,204 @@ import {
   type Serving,
   startServe,
 } from "../app/command.ts";
-import { proxyTo, type TcpProxy } from "../app/proxy.ts";
+import { proxyTo } from "../app/proxy.ts";
 import { CONFIG_FILE } from "../app/start.ts";
-import { freshDatabase, type TestDatabase } from "../database.ts";
+import {
+  type Backend,
+  freshDatabase,
+  freshPlace,
+  type TestDatabase,
+  type TestPlace,
+} from "../database.ts";
 
 const BAD_TOOLS = fileURLToPath(new URL("../app/bad-tools.ts", import.meta.url));
-const HARNESS = new URL("../../harness/index.ts", import.meta.url).href;
-const CORE = new URL("../../core/index.ts", import.meta.url).href;
+const TROUBLES = fileURLToPath(new URL("../app/troubles.config.ts", import.meta.url));
+const CONFIG_MODULE = new URL("../../harness/config.ts", import.meta.url).href;
 const APP = ["--config", CONFIG_FILE];
 /** Longer than a lease: a trial whose claim was cut off on its way comes back after 30 s. */
-const SOON = { timeout: 50_000, interval: 25 };
+const SOON = { timeout: 50_000, interval: 100 };
 
-let folder: string;
-let fresh: TestDatabase;
-const running: Serving[] = [];
-
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "twintrack-bad-"));
-  fresh = await freshDatabase("postgres");
-});
-afterEach(async () => {
-  for (const server of running.splice(0)) await server.end("SIGKILL");
-  await fresh.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** What a command or server gets told: a folder of its own, and this test's database unless told otherwise. */
-function env(url: string | undefined = fresh.url): Record<string, string> {
-  const own = { TWINTRACK_DATA_DIR: folder, TWINTRACK_SINK: join(folder, "sink.ndjson") };
+/** What a command or server gets told. */
+function envOf({ url, dataDir }: Pick<TestPlace, "url" | "dataDir">): Record<string, string> {
+  const own = { TWINTRACK_DATA_DIR: dataDir, TWINTRACK_SINK: join(dataDir, "sink.ndjson") };
   return { ...own, TWINTRACK_DATABASE_URL: url ?? "" };
 }
 
-/** The embedded database in the folder. */
-const embedded = () => ({ ...env(), TWINTRACK_DATABASE_URL: "" });
-
-async function serving(options: Partial<ServeOptions> = {}): Promise<Serving> {
-  const server = await startServe({ env: env(), ...options });
-  running.push(server);
-  return server;
+interface Place extends TestPlace {
+  env: Record<string, string>;
+  serving(options?: Partial<ServeOptions>): Promise<Serving>;
 }
 
-function sink(): { cents: number; role: string }[] {
-  const text = readFileSync(join(folder, "sink.ndjson"), "utf8");
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
+/** A database, a folder and servers for one test. */
+async function placeFor({ onTestFinished }: TestContext, backend: Backend): Promise<Place> {
+  const place = await freshPlace(backend);
+  onTestFinished(place.drop);
+  const env = envOf(place);
+  return {
+    ...place,
+    env,
+    async serving(options = {}) {
+      const server = await startServe({ env, ...options });
+      onTestFinished(async () => void (await server.end("SIGKILL")));
+      return server;
+    },
+  };
 }
 
-/** A configuration file of the test's own; `text` may use defineConfig, python and http. */
-function configFile(text: string): string {
-  const file = join(folder, "twintrack.config.ts");
-  writeFileSync(file, `import { defineConfig, http, python } from "${HARNESS}";\n${text}`);
-  return file;
+/** The same database past whatever is in between. */
+function databaseOf({ url }: Place, { onTestFinished }: TestContext): Database {
+  const db = openPostgres({ url: String(url) });
+  onTestFinished(db.close);
+  return db;
 }
 
-describe("a request that no flow can take", () => {
-  test("for an unknown flow names the flow and those that there are", async () => {
-    const { code, error } = await document([...APP, "run", "adds", "--input", "{}"], {
-      env: env(),
+/** So many triggers were answered, and all are judged equal. */
+const settled = (db: Database, answered: number) =>
+  vi.waitFor(async () => {
+    const verdicts = { match: answered };
+    expect(await books(db)).toEqual({ answered, verdicts, open: 0, gaps: {}, unexplained: 0 });
+  }, SOON);
+
+const readiness = (url: string, status: number) =>
+  vi.waitFor(async () => {
+    const ready = await getJson(`${url}/readyz`);
+    expect(ready.status).toBe(status);
+    return ready.body;
+  }, SOON);
+
+describe("a server", () => {
+  const config = ["--config", TROUBLES];
+  let fresh: TestDatabase;
+  let server: Serving;
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    fresh = await freshDatabase("postgres");
+    env = envOf(fresh);
+    server = await startServe({ env, config: TROUBLES });
+  });
+  afterAll(async () => {
+    await server.end("SIGKILL");
+    await fresh.drop();
+  });
+  /** Whatever was wrong: every answer is accounted for. */
+  afterEach(() =>
+    vi.waitFor(async () => {
+      expect(await books(fresh.db)).toMatchObject({ open: 0, unexplained: 0, gaps: {} });
+    }, SOON),
+  );
+
+  const run = (flow: string, input: string) =>
+    document([...config, "run", flow, "--input", input], { env });
+
+  /** What a trial was judged, and why. */
+  const judged = (trial: string) =>
+    vi.waitUntil(async () => {
+      const [row] = await fresh.db.query<{ verdict: string | null; reason: string | null }>(
+        "select verdict, reason from twintrack.trials where id = $1",
+        [trial],
+      );
+      return row?.verdict ? row : undefined;
+    }, SOON);
+
+  /** The caller gets legacy's answer. Returns its trial. */
+  async function answered(flow: string, output: unknown): Promise<string> {
+    const { status, body } = await invoke(server.url, flow, { n: 1 });
+    expect({ status, body }).toMatchObject({
+      status: 200,
+      body: { output, metadata: { side: "legacy" } },
     });
+    return body.metadata.trial;
+  }
+
+  test("that is asked for an unknown flow names the flow and those that there are", async () => {
+    const { code, error } = await run("adds", "{}");
     expect(code).toBe(2);
     expect(error).toMatchObject({
       code: "FLOW_UNKNOWN",
       message: 'No flow is called "adds"',
-      hint: expect.stringContaining("add, pay"),
+      hint: expect.stringContaining("add, throws"),
     });
-    const { url } = await serving();
-    expect(await invoke(url, "adds", {})).toMatchObject({
+    expect(await invoke(server.url, "adds", {})).toMatchObject({
       status: 404,
       body: { code: "FLOW_UNKNOWN", detail: 'No flow is called "adds"' },
     });
   });
 
-  test("with an input that does not fit names the field, and is no trial", async () => {
-    const { code, error } = await document([...APP, "run", "add", "--input", '{"n":"one"}'], {
-      env: env(),
-    });
+  test("that gets an input that does not fit names the field, and that is no trial", async () => {
+    const { code, error } = await run("add", '{"n":"one"}');
     expect(code).toBe(2);
     expect(error).toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining("/n ") });
-    const { url } = await serving();
-    expect(await invoke(url, "add", { n: "one" })).toMatchObject({
+    const counts = async () => {
+      const { answered, refused } = (await getJson(`${server.url}/readyz`)).body;
+      return { answered, refused };
+    };
+    const { answered, refused } = await counts();
+    expect(await invoke(server.url, "add", { n: "one" })).toMatchObject({
       status: 422,
       body: { code: "INPUT_INVALID", detail: expect.stringContaining("/n ") },
     });
-    expect((await getJson(`${url}/readyz`)).body).toMatchObject({ answered: 0, refused: 1 });
+    expect(await counts()).toEqual({ answered, refused: refused + 1 });
   });
 
-  test("with an input that is not JSON says how to quote it", async () => {
-    const { code, error } = await document([...APP, "run", "add", "--input", "{n:1}"], {
-      env: env(),
-    });
+  test("that gets an input that is not JSON says how to quote it", async () => {
+    const { code, error } = await run("add", "{n:1}");
     expect(code).toBe(2);
     expect(error).toMatchObject({ code: "USAGE", hint: expect.stringContaining("--input '") });
   });
-});
 
-describe("a Python that is not there", () => {
   test.each([
-    ["an interpreter that does not exist", "/nowhere/bin/python", /"\/nowhere\/bin\/python"/],
-    ["an interpreter that is no Python", "/bin/false", /exit(ed)?.* 1/],
-  ])("%s is named with its path, and another flow is still answered", async (_, path, said) => {
-    const config = configFile(`export default defineConfig({ flows: {
-      py: { legacy: python("app.chain:chain", { interpreter: "${path}" }) },
-      js: { legacy: () => ({ n }) => n + 1 },
-    } });`);
-    const args = ["--config", config, "run", "py", "--input", '{"n":1}'];
-    const { code, error } = await document(args, { env: env() });
+    ["is not there", "missing", /"\/nowhere\/bin\/python"/],
+    ["is no Python", "broken", /exit(ed)?.* 1/],
+  ])("whose interpreter %s names it, and answers another flow", async (_, flow, said) => {
+    const { code, error } = await run(flow, '{"n":1}');
     expect(code).toBe(5);
     expect(error).toMatchObject({
       code: "PYTHON_UNAVAILABLE",
       message: expect.stringMatching(said),
       hint: expect.any(String),
     });
-    const { url } = await serving({ config });
-    expect(await invoke(url, "py", { n: 1 })).toMatchObject({
+    expect(await invoke(server.url, flow, { n: 1 })).toMatchObject({
       status: 502,
       body: { code: "PYTHON_UNAVAILABLE" },
     });
-    expect(await invoke(url, "js", { n: 1 })).toMatchObject({ status: 200, body: { output: 2 } });
+    await answered("add", { sum: 2 });
   });
 
-  test("a module that cannot be imported is named with Python's own words", async () => {
-    const args = ["tools", "list", "--python", "no_such_package.tools:TOOLS"];
-    const { code, error } = await document(args);
-    expect(code).toBe(5);
-    expect(error).toMatchObject({
-      code: "PYTHON_UNAVAILABLE",
-      message: expect.stringContaining("No module named 'no_such_package'"),
-      hint: expect.stringContaining("cwd"),
+  test.each([
+    ["throws", "throws", "candidate_error"],
+    ["never ends", "hangs", "candidate_timeout"],
+    ["does not load", "unloadable", "incomparable"],
+  ])("whose candidate %s gives legacy's answer; it costs a verdict", async (_, flow, verdict) => {
+    expect(await judged(await answered(flow, { sum: 2 }))).toMatchObject({ verdict });
+  });
+
+  test("A7: a candidate that returns 100 MB is judged, and its megabytes stay where they are", async () => {
+    const trial = await answered("big", "small");
+    const { verdict, reason } = await judged(trial);
+    expect(verdict).toBe("incomparable");
+    expect(reason).toMatch(/^oversize: 1000000\d\d characters$/);
+    const [kept] = await fresh.db.query<{ bytes: number; difference: string }>(
+      `select length(r.payload) as bytes, d.difference from twintrack.runs r
+       join twintrack.differences d using (trial_id)
+       where r.trial_id = $1 and r.side = 'candidate'`,
+      [trial],
+    );
+    expect(kept?.bytes).toBeLessThan(1_000);
+    expect(JSON.parse(String(kept?.difference))).toMatchObject({
+      legacy: "small",
+      candidate: expect.stringMatching(/1000000\d\d bytes, not kept/),
     });
+  });
+});
+
+test("a Python module that cannot be imported is named with Python's own words", async () => {
+  const args = ["tools", "list", "--python", "no_such_package.tools:TOOLS"];
+  const { code, error } = await document(args);
+  expect(code).toBe(5);
+  expect(error).toMatchObject({
+    code: "PYTHON_UNAVAILABLE",
+    message: expect.stringContaining("No module named 'no_such_package'"),
+    hint: expect.stringContaining("cwd"),
   });
 });
 
@@ -219,69 +299,13 @@ describe("a tool that", () => {
   });
 });
 
-describe("a candidate that", () => {
-  test("throws or never ends costs a verdict; the caller gets legacy's answer", async () => {
-    const { url } = await serving();
-    for (const flow of ["throws", "hangs"]) {
-      expect(await invoke(url, flow, { n: 1 })).toMatchObject({
-        status: 200,
-        body: { output: { sum: 2 }, metadata: { side: "legacy" } },
-      });
-    }
-    await vi.waitFor(async () => {
-      const { body } = await getJson(`${url}/api/report`);
-      expect(body.books).toMatchObject({
-        answered: 2,
-        open: 0,
-        gaps: 0,
-        verdicts: { candidate_error: 1, candidate_timeout: 1 },
-      });
-    }, SOON);
-  });
-
-  test("does not load leaves legacy's answer as it is", async () => {
-    const config = configFile(`export default defineConfig({ flows: { add: {
-      legacy: () => ({ n }) => n + 1, stage: "shadow",
-      candidate: async () => { throw new Error("no such flow file"); },
-    } } });`);
-    const { url } = await serving({ config });
-    expect(await invoke(url, "add", { n: 1 })).toMatchObject({ status: 200, body: { output: 2 } });
-    await vi.waitFor(async () => {
-      const { body } = await getJson(`${url}/api/report`);
-      expect(body.books).toMatchObject({ answered: 1, open: 0, gaps: 0 });
-    }, SOON);
-  });
-});
-
-test("A7: a candidate that returns 100 MB is judged, and its megabytes stay where they are", async () => {
-  const config = configFile(`import { flow } from "${CORE}";
-    import { z } from "${import.meta.resolve("zod")}";
-    const schemas = { version: "1", input: z.object({ n: z.number() }), output: z.unknown() };
-    const candidate = flow("big", schemas)
-      .step("big", { run: () => "x".repeat(100_000_000) })
-      .returns(({ big }) => big);
-    export default defineConfig({ flows: {
-      big: { legacy: () => () => "small", candidate, stage: "shadow" },
-    } });`);
-  const { url } = await serving({ config });
-  expect(await invoke(url, "big", { n: 1 })).toMatchObject({ body: { output: "small" } });
-  await vi.waitFor(async () => {
-    expect(await books(fresh.db)).toMatchObject({ open: 0, verdicts: { incomparable: 1 } });
-  }, SOON);
-  const [kept] = await fresh.db.query<{ bytes: number; difference: string; reason: string }>(
-    `select length(r.payload) as bytes, d.difference, t.reason from twintrack.trials t
-     join twintrack.runs r on r.trial_id = t.id and r.side = 'candidate'
-     join twintrack.differences d on d.trial_id = t.id`,
-  );
-  expect(kept?.bytes).toBeLessThan(1_000);
-  expect(kept?.reason).toMatch(/^oversize: 1000000\d\d characters$/);
-  expect(JSON.parse(String(kept?.difference))).toMatchObject({
-    legacy: "small",
-    candidate: expect.stringMatching(/1000000\d\d bytes, not kept/),
-  });
-});
-
 describe("a configuration that", () => {
+  const freshFolder = () => {
+    const folder = mkdtempSync(join(tmpdir(), "twintrack-bad-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    return folder;
+  };
+
   test.each([
     ["does not parse", "export default defineConfig({ flows: {", /node --check/],
     [
@@ -294,6 +318,7 @@ describe("a configuration that", () => {
       "has a wrong key in a flow",
       "export default defineConfig({ flows: { add: { legaci: () => 1 } } });",
       /README/,
+      /flows\.add.*legaci/,
     ],
     [
       "needs more than types stripped",
@@ -301,8 +326,9 @@ describe("a configuration that", () => {
       /enum/,
     ],
     ["imports without a file ending", 'import "./tools";\nexport default {};', /file ending/],
-  ])("%s is refused with its path and a remedy", async (_, text, remedy) => {
-    const config = configFile(text);
+  ])("%s is refused with its path and a remedy", async (_, text, remedy, place = /./) => {
+    const config = join(freshFolder(), "twintrack.config.ts");
+    writeFileSync(config, `import { defineConfig } from "${CONFIG_MODULE}";\n${text}`);
     const { code, error } = await document(["--config", config, "stage"]);
     expect(code).toBe(2);
     expect(error).toMatchObject({
@@ -310,18 +336,11 @@ describe("a configuration that", () => {
       message: expect.stringContaining(config),
       hint: expect.stringMatching(remedy),
     });
-  });
-
-  test("has a wrong key names the key", async () => {
-    const config = configFile(
-      "export default defineConfig({ flows: { add: { legaci: () => 1 } } });",
-    );
-    const { error } = await document(["--config", config, "stage"]);
-    expect(error.message).toContain("flows.add");
-    expect(error.message).toContain("legaci");
+    expect(error.message).toMatch(place);
   });
 
   test("is not there says where it was looked for", async () => {
+    const folder = freshFolder();
     const { code, error } = await document(["stage"], { cwd: folder });
     expect(code).toBe(2);
     expect(error).toMatchObject({
@@ -332,36 +351,29 @@ describe("a configuration that", () => {
   });
 });
 
-describe("a Postgres that", () => {
-  let proxy: TcpProxy;
-  let through: string;
-  beforeEach(async () => {
-    const url = new URL(String(fresh.url));
-    proxy = await proxyTo(url.hostname, Number(url.port));
+describe.concurrent("a Postgres that", () => {
+  /** A place whose database is behind a proxy that is closed at first. */
+  async function behindProxy(context: TestContext) {
+    const place = await placeFor(context, "postgres");
+    const db = databaseOf(place, context);
+    const url = new URL(String(place.url));
+    const proxy = await proxyTo(url.hostname, Number(url.port));
+    context.onTestFinished(proxy.close);
     url.host = `127.0.0.1:${proxy.port}`;
-    through = url.href;
-  });
-  afterEach(() => proxy.close());
+    return { ...place, env: envOf({ ...place, url: url.href }), db, proxy };
+  }
+  const sink = ({ dataDir }: TestPlace): { cents: number; role: string }[] => {
+    const text = readFileSync(join(dataDir, "sink.ndjson"), "utf8");
+    return text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  };
 
-  const settled = (answered: number) =>
-    vi.waitFor(async () => {
-      expect(await books(fresh.db)).toEqual({
-        answered,
-        verdicts: { match: answered },
-        open: 0,
-        gaps: {},
-        unexplained: 0,
-      });
-    }, SOON);
-  const readiness = (url: string, status: number) =>
-    vi.waitFor(async () => {
-      const ready = await getJson(`${url}/readyz`);
-      expect(ready.status).toBe(status);
-      return ready.body;
-    }, SOON);
-
-  test("is down at the start delays the report and no answer, and nothing is lost", async () => {
-    const { url } = await serving({ env: env(through) });
+  test("is down at the start delays the report and no answer, and nothing is lost", async (context) => {
+    const place = await behindProxy(context);
+    const { proxy, env, db } = place;
+    const { url } = await place.serving({ env });
     const first = await getJson(`${url}/readyz`);
     expect(first.status).toBe(503);
     for (let n = 1; n <= 20; n++) {
@@ -376,20 +388,22 @@ describe("a Postgres that", () => {
       status: 503,
       body: { code: "STORE_UNAVAILABLE", hint: expect.stringContaining("TWINTRACK_DATABASE_URL") },
     });
-    expect(await document([...APP, "stage"], { env: env(through) })).toMatchObject({
+    expect(await document([...APP, "stage"], { env })).toMatchObject({
       code: 5,
       error: { code: "STORE_UNAVAILABLE", hint: expect.any(String) },
     });
     expect(proxy.passed()).toBe(0);
     await proxy.open();
     await readiness(url, 200);
-    await settled(20);
-    expect(sink()).toHaveLength(20);
+    await settled(db, 20);
+    expect(sink(place)).toHaveLength(20);
   });
 
-  test("goes away during traffic changes no answer, and nothing is lost", async () => {
+  test("goes away during traffic changes no answer, and nothing is lost", async (context) => {
+    const place = await behindProxy(context);
+    const { proxy, env, db } = place;
     await proxy.open();
-    const { url } = await serving({ env: env(through) });
+    const { url } = await place.serving({ env });
     await readiness(url, 200);
     const statuses: number[] = [];
     const answer = async (from: number, to: number) => {
@@ -403,24 +417,25 @@ describe("a Postgres that", () => {
     await readiness(url, 503);
     await answer(81, 100);
     await proxy.open();
-    await settled(100);
+    await settled(db, 100);
     expect(statuses).toEqual(Array.from({ length: 100 }, () => 200));
-    expect(new Set(sink().map((line) => line.cents)).size).toBe(100);
-    expect(sink().filter((line) => line.role !== "live")).toEqual([]);
+    expect(new Set(sink(place).map((line) => line.cents)).size).toBe(100);
+    expect(sink(place).filter((line) => line.role !== "live")).toEqual([]);
     await readiness(url, 200);
   });
 
-  test("ends a connection in the middle of a transaction ends no server", async () => {
+  test("ends a connection in the middle of a transaction ends no server", async (context) => {
+    const { db, url: direct, serving } = await behindProxy(context);
     const server = await serving();
     await readiness(server.url, 200);
-    const rival = new pg.Client({ connectionString: fresh.url });
+    const rival = new pg.Client({ connectionString: direct });
     await rival.connect();
     try {
       await rival.query("begin; lock table twintrack.trials in access exclusive mode");
       for (let n = 1; n <= 5; n++) await invoke(server.url, "pay", { n });
       await vi.waitFor(async () => {
         // Not through the rival: its transaction would see the first look for ever.
-        const rows = await fresh.db.query(
+        const rows = await db.query(
           `select pg_terminate_backend(pid) as ended from pg_stat_activity
            where application_name = 'twintrack' and datname = current_database() and wait_event_type = 'Lock'
              and query like 'insert into twintrack.trials%'`,
@@ -431,44 +446,34 @@ describe("a Postgres that", () => {
     } finally {
       await rival.end();
     }
-    await settled(5);
+    await settled(db, 5);
     expect(server.process.exitCode).toBeNull();
     expect(await invoke(server.url, "add", { n: 1 })).toMatchObject({ status: 200 });
   });
 });
 
-describe("a spool folder that", () => {
-  const settled = (url: string, answered: number) =>
-    vi.waitFor(async () => {
-      const { body } = await getJson(`${url}/api/report`);
-      expect(body.books).toMatchObject({
-        answered,
-        open: 0,
-        gaps: 0,
-        verdicts: { match: answered },
-      });
-    }, SOON);
-
-  test("cannot be made is told by readyz, and the records go to the store from memory", async () => {
-    writeFileSync(join(folder, "spool"), "a file where the folder should be");
-    const { url } = await serving();
+describe.concurrent("a spool folder that", () => {
+  test("cannot be made is told by readyz, and the records go to the store from memory", async (context) => {
+    const place = await placeFor(context, "postgres");
+    const [db, folder] = [databaseOf(place, context), join(place.dataDir, "spool")];
+    writeFileSync(folder, "a file where the folder should be");
+    const { url } = await place.serving();
     for (let n = 1; n <= 5; n++) expect((await invoke(url, "pay", { n })).status).toBe(200);
     expect(await getJson(`${url}/readyz`)).toMatchObject({
       status: 503,
       body: { spool: { problem: expect.stringMatching(/EEXIST|ENOTDIR/) } },
     });
-    await settled(url, 5);
-    rmSync(join(folder, "spool"));
-    await vi.waitFor(async () => {
-      expect((await getJson(`${url}/readyz`)).status).toBe(200);
-    }, SOON);
+    await settled(db, 5);
+    rmSync(folder);
+    await readiness(url, 200);
     expect((await invoke(url, "pay", { n: 6 })).status).toBe(200);
-    await settled(url, 6);
+    await settled(db, 6);
   });
 
-  test("is on a full disk loses nothing while the store takes the records", async () => {
+  test("is on a full disk loses nothing while the store takes the records", async (context) => {
+    const place = await placeFor(context, "postgres");
     // Two blocks are 1,024 bytes: the small files fit, a record with a large input does not.
-    const { url } = await serving({ before: "ulimit -f 2" });
+    const { url } = await place.serving({ before: "ulimit -f 2" });
     const large = { n: 1, text: "x".repeat(4_000) };
     expect(await invoke(url, "add", large)).toMatchObject({
       status: 200,
@@ -476,30 +481,32 @@ describe("a spool folder that", () => {
     });
     expect((await getJson(`${url}/readyz`)).body.spool.problem).toMatch(/EFBIG/);
     expect((await invoke(url, "add", { n: 1 })).status).toBe(200);
-    await settled(url, 2);
+    await settled(databaseOf(place, context), 2);
   });
 
-  test("is removed under a running server loses nothing that is answered afterwards", async () => {
-    const { url } = await serving({ env: env("postgres://postgres@127.0.0.1:1/none") });
-    expect((await invoke(url, "add", { n: 1 })).status).toBe(200);
-    expect(readdirSync(join(folder, "spool"))).toHaveLength(1);
-    rmSync(join(folder, "spool"), { recursive: true });
-    expect((await invoke(url, "add", { n: 2 })).status).toBe(200);
-    await vi.waitFor(() => expect(existsSync(join(folder, "spool"))).toBe(true), SOON);
-    for (const server of running.splice(0)) await server.end("SIGKILL");
-    const next = await serving();
-    await settled(next.url, 2);
+  test("is removed under a running server loses nothing that is answered afterwards", async (context) => {
+    const place = await placeFor(context, "postgres");
+    const folder = join(place.dataDir, "spool");
+    const nowhere = envOf({ ...place, url: "postgres://postgres@127.0.0.1:1/none" });
+    const first = await place.serving({ env: nowhere });
+    expect((await invoke(first.url, "add", { n: 1 })).status).toBe(200);
+    expect(readdirSync(folder)).toHaveLength(1);
+    rmSync(folder, { recursive: true });
+    expect((await invoke(first.url, "add", { n: 2 })).status).toBe(200);
+    await vi.waitFor(() => expect(existsSync(folder)).toBe(true), SOON);
+    await first.end("SIGKILL");
+    await place.serving();
+    await settled(databaseOf(place, context), 2);
   });
 });
 
-describe("an embedded folder that", () => {
-  test("a server has open is not opened again: the error names the process and a remedy", async () => {
-    const server = await serving({ env: embedded() });
-    await vi.waitFor(async () => {
-      expect((await getJson(`${server.url}/readyz`)).status).toBe(200);
-    }, SOON);
+describe.concurrent("an embedded folder that", () => {
+  test("a server has open is not opened again: the error names the process and a remedy", async (context) => {
+    const { env, serving } = await placeFor(context, "pglite");
+    const server = await serving();
+    await readiness(server.url, 200);
     const args = [...APP, "run", "add", "--input", '{"n":1}'];
-    expect(await document(args, { env: embedded() })).toMatchObject({
+    expect(await document(args, { env })).toMatchObject({
       code: 6,
       error: {
         code: "STORE_LOCKED",
@@ -509,27 +516,28 @@ describe("an embedded folder that", () => {
     });
     // A command that needs only the store is done by the server that has it.
     const off = ["shadow", "off", "add", "--why", "a test", "--who", "tester"];
-    expect(await document([...APP, ...off], { env: embedded() })).toMatchObject({
+    expect(await document([...APP, ...off], { env })).toMatchObject({
       code: 0,
       reply: { data: { flows: [{ flow: "add", from: "shadow", to: "legacy" }] } },
     });
     await invoke(server.url, "add", { n: 1 });
     await vi.waitFor(async () => {
-      const { reply } = await document([...APP, "report"], { env: embedded() });
+      const { reply } = await document([...APP, "report", "add"], { env });
       expect(reply.data.books).toMatchObject({ gaps: 0 });
     }, SOON);
-    expect(await document([...APP, "gate", "adds"], { env: embedded() })).toMatchObject({
+    expect(await document([...APP, "gate", "adds"], { env })).toMatchObject({
       code: 2,
       error: { code: "FLOW_UNKNOWN" },
     });
   });
 
-  test("a server has open is refused to a second one, and commands still find the first", async () => {
-    const first = await serving({ env: embedded() });
-    await expect(serving({ env: embedded() })).rejects.toThrow(
+  test("a server has open is refused to a second one, and commands still find the first", async (context) => {
+    const { env, serving } = await placeFor(context, "pglite");
+    const first = await serving();
+    await expect(serving()).rejects.toThrow(
       new RegExp(`STORE_LOCKED.*process ${first.pid}.*kill ${first.pid}`, "s"),
     );
-    const stage = () => document([...APP, "stage", "add"], { env: embedded() });
+    const stage = () => document([...APP, "stage", "add"], { env });
     expect(await stage()).toMatchObject({ code: 0 });
     expect(await invoke(first.url, "add", { n: 1 })).toMatchObject({ status: 200 });
     // A server that was killed holds nothing: its lock and its note are stale.

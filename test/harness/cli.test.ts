@@ -217,13 +217,14 @@ describe("a flow, from stage to stage", () => {
   test("is reported as text, JSON, Markdown and one HTML file", async () => {
     await run("run", "paysTwice", "--input", '{"n":7}');
     const html = join(folder, "report.html");
-    const { code, reply } = await run("report", "--html", html);
+    const { code, reply } = await run("report", "paysTwice", "--html", html);
     expect(code).toBe(0);
     expect(reply.data.schema).toBe("twintrack/report@1");
     expect(readFileSync(html, "utf8")).toMatch(/^<!doctype html>/i);
-    const markdown = await command(["report", "--markdown", "--config", CONFIG_FILE], { env });
+    const report = ["report", "paysTwice", "--config", CONFIG_FILE];
+    const markdown = await command([...report, "--markdown"], { env });
     expect(markdown.stdout).toMatch(/\|.*paysTwice/);
-    const text = await command(["report", "paysTwice", "--config", CONFIG_FILE], { env });
+    const text = await command(report, { env });
     expect(text.stdout).toContain("paysTwice");
     expect(text.stdout).not.toContain("\u001b[");
   });
@@ -437,7 +438,7 @@ describe("usage", () => {
     ["a share as a stage", ["rollback", "add", "--to", "5%", "--why", "x"], /5%/],
     ["an unknown kind of migration", ["migrate", "down"], /down/],
     ["an input file that is not there", ["run", "add", "--input", "@/nowhere.json"], /nowhere/],
-    ["a page that cannot be written", ["report", "--html", "/nowhere/report.html"], /nowhere/],
+    ["a page that cannot be written", ["report", "add", "--html", "/nowhere/r.html"], /nowhere/],
     ["a port that is none", ["serve", "--port", "99999"], /99999/],
   ])("%s exits 2, changes nothing, and says what is wrong as JSON too", async (_, words, said) => {
     const before = await stages();

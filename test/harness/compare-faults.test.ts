@@ -9,13 +9,14 @@ import { parsePattern } from "../../harness/compare/pattern.ts";
 import { CompiledRule, compileRules, type Rule } from "../../harness/compare/rules.ts";
 import { resolveConfig } from "../../harness/config.ts";
 import type { FlowConfig } from "../../harness/flow-config.ts";
-import { decodeFrames, encodeFrame, type FrameHeader } from "../../harness/frame.ts";
+import { trialIdOf } from "../../harness/frame.ts";
 import { judgeRuns } from "../../harness/judgement.ts";
 import { runPlace } from "../../harness/privacy/privacy.ts";
 import { openSides } from "../../harness/side.ts";
 import { openJobs } from "../../harness/store/jobs.ts";
 import { ingest } from "../../harness/store/trials.ts";
 import { barOf } from "../../harness/trial.ts";
+import { frameOf } from "../app/frame.ts";
 import { PRIVACY } from "../app/privacy.ts";
 import { type App, startApp } from "../app/start.ts";
 import { freshDatabase } from "../database.ts";
@@ -181,33 +182,15 @@ test("B7: NUL, lone surrogates, both forms of é, bidi marks and emoji are all d
       expect(compare({ t: left }, { t: right }).verdict).toBe(i === j ? "match" : "mismatch");
   const fresh = await freshDatabase("postgres");
   try {
-    const header: FrameHeader = {
-      ...{
-        epoch: crypto.randomUUID(),
-        seq: 1,
-        flow: "f",
-        triggerId: "t",
-        source: "library",
-        stage: "shadow",
-      },
-      ...{
-        receivedAt: new Date(0).toISOString(),
-        authoritative: "legacy",
-        noiseWanted: false,
-        status: "returned",
-        durationMs: 1,
-      },
-    };
     const outcome = { status: "returned" as const, value: TEXTS };
-    const payload = { input: null, outcome, lossy: false, calls: [] };
-    const [frame] = decodeFrames(encodeFrame(header, payload, PRIVACY.vault)).frames;
+    const frame = frameOf({ header: { epoch: crypto.randomUUID() }, payload: { outcome } });
     const jobs = await openJobs(fresh.db);
-    await ingest(fresh.db, jobs, frame ? [frame] : []);
+    await ingest(fresh.db, jobs, [frame]);
     await jobs.close();
     const [row] = await fresh.db.query<{ payload: Uint8Array }>(
       "select payload from twintrack.runs",
     );
-    const place = runPlace(`${header.epoch}.1`, "legacy");
+    const place = runPlace(trialIdOf(frame.header), "legacy");
     const opened = PRIVACY.vault.open(row?.payload ?? new Uint8Array(), place).toString();
     expect(JSON.parse(opened).outcome.value).toEqual(TEXTS);
   } finally {

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { httpChain } from "../../adapter/http-chain.ts";
 import { flow } from "../../core/flow.ts";
-import { resolveConfig } from "../../harness/config.ts";
+import { http, resolveConfig } from "../../harness/config.ts";
 import { type Server, serve } from "../../harness/http/server.ts";
 import { books } from "../../harness/store/books.ts";
 import { type Harness, openHarness } from "../../harness/twintrack.ts";
+import { type Endpoint, endpoint } from "../adapter/http-server.ts";
 import { RuleModel } from "../adapter/models.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
 
@@ -39,6 +40,15 @@ async function* endless(_: unknown, { signal }: { signal: AbortSignal }) {
   await left.promise;
 }
 
+/** Beyond 2^53, which JavaScript would round to …992. */
+const LONG = '{"id":9007199254740993,"near":9007199254740991,"text":"9007199254740993"}';
+const counts = flow("counts", { version: "1", input, output: z.unknown() }).returns(() => ({
+  id: 9007199254740993n,
+  near: Number.MAX_SAFE_INTEGER,
+  text: "9007199254740993",
+}));
+
+let remote: Endpoint;
 let fresh: TestDatabase;
 let harness: Harness;
 let server: Server;
@@ -46,6 +56,13 @@ const folder = mkdtempSync(join(tmpdir(), "twintrack-stream-"));
 
 beforeAll(async () => {
   fresh = await freshDatabase("postgres");
+  remote = await endpoint(({ path }, response) => {
+    const isStream = path.endsWith("/stream");
+    const type = isStream ? "text/event-stream" : "application/json";
+    const events = `event: data\ndata: ${LONG}\n\nevent: end\n\n`;
+    response.writeHead(200, { "content-type": type });
+    response.end(isStream ? events : `{"output":${LONG}}`);
+  });
   const config = resolveConfig({
     dataDir: folder,
     flows: {
@@ -61,6 +78,7 @@ beforeAll(async () => {
           },
       },
       typed: { candidate: says, stage: "retired" },
+      counts: { legacy: http(`${remote.url}/invoke`), candidate: counts, stage: "shadow" },
     },
   });
   harness = openHarness({ ...config, databaseUrl: fresh.url });
@@ -70,6 +88,7 @@ afterAll(async () => {
   await server.close();
   await harness.close();
   await fresh.drop();
+  remote.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -97,6 +116,27 @@ test("a client of LangServe reads the stream as it is, and the whole answer is c
   );
 });
 
+test.each([
+  ["invoke", `{"output":${LONG},"metadata":`],
+  ["stream", `event: data\ndata: ${LONG}\n`],
+])(
+  "an integer that JavaScript would round reaches the caller as it was, and is compared (%s)",
+  async (way, text) => {
+    const response = await fetch(`${server.url}/flows/counts/${way}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"input":{"text":"x"}}',
+    });
+    expect(response.headers.get("content-type")).toMatch(/^(application\/json|text\/event-stream)/);
+    expect(await response.text()).toContain(text);
+    await harness.settle();
+    const trials = await fresh.db.query<{ verdict: string }>(
+      "select distinct verdict from twintrack.trials where flow = 'counts'",
+    );
+    expect(trials).toEqual([{ verdict: "match" }]);
+  },
+);
+
 test("a chunk is sent when it is made, not with the answer", async () => {
   const response = await post("inTwo", { input: {} });
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -112,7 +152,7 @@ test("a chunk is sent when it is made, not with the answer", async () => {
   expect(first).toBe('event: data\ndata: "first "\n\n');
   expect(rest).toContain('event: data\ndata: "second"\n\n');
   expect(rest).toMatch(
-    /event: metadata\ndata: \{"trial":"[0-9a-f-]{36}\.\d+".*\n\nevent: end\n\n$/,
+    /event: metadata\ndata: \{"trial":"\d{8}-[0-9a-f-]{36}\.\d+".*\n\nevent: end\n\n$/,
   );
 });
 

@@ -42,7 +42,7 @@ describe("a flow that is invoked", () => {
     expect(body).toEqual({
       output: { receipt: "R-200-EUR" },
       metadata: {
-        trial: expect.stringMatching(/^[0-9a-f-]{36}\.\d+$/),
+        trial: expect.stringMatching(/^\d{8}-[0-9a-f-]{36}\.\d+$/),
         trigger: expect.any(String),
         side: "legacy",
         durationMs: expect.any(Number),

@@ -18,7 +18,7 @@ import type { FlowConfig } from "../../harness/flow-config.ts";
 import { renderHtml } from "../../harness/report/html.ts";
 import { renderText } from "../../harness/report/text.ts";
 import { openHarness } from "../../harness/twintrack.ts";
-import { BACKENDS, type Backend, freshDatabase } from "../database.ts";
+import { BACKENDS, type Backend, freshPlace } from "../database.ts";
 import { randomOf } from "../random.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -27,8 +27,7 @@ afterAll(async () => {
 });
 
 async function start(backend: Backend, flows: Record<string, FlowConfig>) {
-  const fresh = await freshDatabase(backend);
-  if (backend === "pglite") await fresh.db.close();
+  const fresh = await freshPlace(backend);
   const config = { ...resolveConfig({ flows }), dataDir: fresh.dataDir, databaseUrl: fresh.url };
   const harness = openHarness(config);
   closers.push(async () => {

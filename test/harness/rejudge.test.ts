@@ -7,6 +7,7 @@ import { rejudgeFlow } from "../../harness/rejudge.ts";
 import { KEY } from "../app/privacy.ts";
 import { type App, startApp } from "../app/start.ts";
 import type { Backend } from "../database.ts";
+import { wrongTallies } from "../tallies.ts";
 
 const FILE = fileURLToPath(new URL("../app/rejudge.config.ts", import.meta.url));
 const TRIGGERS = 28;
@@ -14,7 +15,10 @@ const TRIGGERS = 28;
 const apps: App[] = [];
 afterEach(async () => {
   vi.unstubAllEnvs();
-  for (const app of apps.splice(0)) await app.close();
+  for (const app of apps.splice(0)) {
+    expect(await wrongTallies(await app.harness.database())).toEqual([]);
+    await app.close();
+  }
 });
 
 const RULES: Record<string, Rule[]> = {

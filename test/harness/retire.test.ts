@@ -37,7 +37,7 @@ function fixtureRepository(): string {
   return folder;
 }
 
-const CONFIG = `import { defineConfig } from "../harness/index.ts";
+const CONFIG = `import { defineConfig } from "../harness/config.ts";
 import { refundAgent } from "./refunds/agent.ts";
 
 export default defineConfig({

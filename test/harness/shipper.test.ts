@@ -5,12 +5,13 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, truncateSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { encodeFrame, type FrameHeader, type FramePayload } from "../../harness/frame.ts";
+import type { FrameHeader } from "../../harness/frame.ts";
 import { openShipper } from "../../harness/shipper.ts";
 import { openSpool, type Spool } from "../../harness/spool.ts";
 import { books } from "../../harness/store/books.ts";
 import { openJobs, type TrialJobs } from "../../harness/store/jobs.ts";
 import { openPostgres } from "../../harness/store/postgres.ts";
+import { frameBytes } from "../app/frame.ts";
 import { PRIVACY } from "../app/privacy.ts";
 import { proxyTo } from "../app/proxy.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
@@ -34,27 +35,9 @@ afterAll(async () => {
 });
 
 function append(spool: Spool, epoch: string, seq: number, more: Partial<FrameHeader> = {}): void {
-  const header: FrameHeader = {
-    epoch,
-    seq,
-    flow: "add",
-    triggerId: `t${seq}`,
-    source: "library",
-    receivedAt: new Date().toISOString(),
-    stage: "shadow",
-    authoritative: "legacy",
-    noiseWanted: false,
-    status: "returned",
-    durationMs: 1,
-    ...more,
-  };
-  const payload: FramePayload = {
-    input: seq,
-    outcome: { status: "returned", value: seq },
-    lossy: false,
-    calls: [],
-  };
-  spool.append(encodeFrame(header, payload, vault), seq);
+  const header = { epoch, seq, receivedAt: new Date().toISOString(), ...more };
+  const payload = { input: seq, outcome: { status: "returned" as const, value: seq } };
+  spool.append(frameBytes({ header, payload, vault }), seq);
 }
 
 test("every frame becomes one trial, and a finished file is removed", async () => {

@@ -17,40 +17,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  decodeFrames,
-  encodeFrame,
-  type FrameHeader,
-  type FramePayload,
-} from "../../harness/frame.ts";
+import { decodeFrames } from "../../harness/frame.ts";
 import { openSpool, type Spool, type SpoolLimits } from "../../harness/spool.ts";
 import { readSpool } from "../../harness/spool-folder.ts";
 import { openSync } from "../../harness/sync.ts";
+import { frameBytes, PAYLOAD } from "../app/frame.ts";
 import { PRIVACY } from "../app/privacy.ts";
 
-const payload: FramePayload = {
-  input: { text: "ünïcödé 🎉 \u0000" },
-  outcome: { status: "returned", value: null },
-  lossy: false,
-  calls: [],
-};
-
-function frame(seq: number): Buffer {
-  const header: FrameHeader = {
-    epoch: "e",
-    seq,
-    flow: "add",
-    triggerId: `t${seq}`,
-    source: "library",
-    receivedAt: "2026-01-01T00:00:00.000Z",
-    stage: "shadow",
-    authoritative: "legacy",
-    noiseWanted: false,
-    status: "returned",
-    durationMs: 1,
-  };
-  return encodeFrame(header, payload, PRIVACY.vault);
-}
+const payload = { input: { text: "ünïcödé 🎉 \u0000" } };
+const frame = (seq: number): Buffer => frameBytes({ header: { seq }, payload });
 
 const seqsOf = (bytes: Buffer) => decodeFrames(bytes).frames.map(({ header }) => header.seq);
 
@@ -58,8 +33,8 @@ describe("a frame", () => {
   test("holds its payload sealed, and opens to the exact bytes", () => {
     const [decoded] = decodeFrames(frame(1)).frames;
     expect(decoded?.header).toMatchObject({ seq: 1, flow: "add" });
-    const opened = PRIVACY.vault.open(decoded?.payload ?? new Uint8Array(), "e.1/legacy");
-    expect(opened.toString()).toBe(JSON.stringify(payload));
+    const opened = PRIVACY.vault.open(decoded?.payload ?? new Uint8Array(), "20251009-e.1/legacy");
+    expect(opened.toString()).toBe(JSON.stringify({ ...PAYLOAD, ...payload }));
     expect(frame(1).includes("input")).toBe(false);
   });
 

@@ -47,24 +47,23 @@ describe.each(BACKENDS)("a look at the stages on %s", (backend) => {
   const demoting = () => configured({ gate: { autoDemote: { windowHours: 2, cooldownHours: 6 } } });
 
   async function seen(count: number, told: Told): Promise<void> {
-    for (let index = 0; index < count; index++) {
-      const { verdict, authoritative = "candidate", status = "returned" } = told;
-      const at = new Date(NOW.getTime() - (told.minutesAgo ?? 5) * 60_000);
-      const id = `w${++seq}`;
-      await fresh.db.query(
-        `insert into twintrack.trials (id, epoch, seq, flow, trigger_id, source, stage, authoritative,
-           received_at, verdict, judged_at, flow_hash)
-         values ($1, gen_random_uuid(), $2, 'pay', $1, 'http', $3, $4, $5::timestamptz, $6, now(), 'h')`,
-        [id, seq, told.stage ?? "canary", authoritative, at, verdict],
-      );
-      for (const side of ["legacy", "candidate"]) {
-        await fresh.db.query(
-          `insert into twintrack.runs (trial_id, side, status, duration_ms, payload)
-           values ($1, $2, $3, 5, ''::bytea)`,
-          [id, side, side === authoritative ? status : "returned"],
-        );
-      }
-    }
+    const { verdict, authoritative = "candidate", status = "returned" } = told;
+    const at = new Date(NOW.getTime() - (told.minutesAgo ?? 5) * 60_000);
+    const from = seq + 1;
+    seq += count;
+    await fresh.db.query(
+      `insert into twintrack.trials (id, epoch, seq, flow, trigger_id, source, stage, authoritative,
+         received_at, verdict, judged_at, flow_hash, legacy_ms, candidate_ms)
+       select 'w' || n, gen_random_uuid(), n, 'pay', 'w' || n, 'http', $3, $4, $5::timestamptz, $6,
+         now(), 'h', 5, 5 from generate_series($1::integer, $2::integer) n`,
+      [from, seq, told.stage ?? "canary", authoritative, at, verdict],
+    );
+    await fresh.db.query(
+      `insert into twintrack.runs (trial_id, side, status, duration_ms, payload)
+       select 'w' || n, side, case side when $3 then $4 else 'returned' end, 5, ''
+       from generate_series($1::integer, $2::integer) n, unnest(array['legacy', 'candidate']) side`,
+      [from, seq, authoritative, status],
+    );
   }
 
   async function put(stage: "shadow" | "canary" | "cutover", hoursAgo = 1): Promise<void> {

@@ -222,7 +222,7 @@ describe.each(Object.entries(kinds))("a %s service that is only tapped", (_, kin
     await sameAsCaptured(kind, payloads.slice(0, 3));
   }, 120_000);
 
-  test.each([
+  test.concurrent.each([
     ["down", undefined],
     ["slow", () => undefined],
     [

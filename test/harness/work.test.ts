@@ -1,9 +1,13 @@
 /** Several `twintrack work` processes on one Postgres. */
 import { randomBytes } from "node:crypto";
+import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { JsonValue } from "../../core/json.ts";
 import { loadConfig } from "../../harness/config.ts";
+import { openShadowWorker } from "../../harness/shadow.ts";
+import { openShadowHost } from "../../harness/shadow-host.ts";
 import { books } from "../../harness/store/books.ts";
+import { openJobs, type TrialJobs } from "../../harness/store/jobs.ts";
 import { type Harness, openHarness } from "../../harness/twintrack.ts";
 import { document, type Serving, startWork } from "../app/command.ts";
 import { CONFIG_FILE } from "../app/start.ts";
@@ -93,6 +97,34 @@ test("the trials of a worker that is killed are judged by another within 30 seco
   expect((await books(fresh.db)).verdicts).toEqual({ match: 1, mismatch: 29 });
 });
 
+test("a drain that goes on for days keeps nothing of what it judged", async () => {
+  await answered("add", inputs(40));
+  const config = await loadConfig(CONFIG_FILE);
+  const [jobs, host] = [
+    await openJobs(fresh.db),
+    openShadowHost({ ...config, dataDir: fresh.dataDir }),
+  ];
+  const taken: number[] = [];
+  const watched: TrialJobs = {
+    ...jobs,
+    async take(most) {
+      const batch = await jobs.take(most);
+      taken.push(batch.length);
+      return batch;
+    },
+  };
+  const worker = openShadowWorker({ db: fresh.db, jobs: watched, host, config });
+  const stop = new AbortController();
+  try {
+    expect(await worker.drain(stop.signal)).toBe(40);
+  } finally {
+    await host.close();
+    await jobs.close();
+  }
+  expect(taken.filter((count) => count > 0).length).toBeGreaterThan(1);
+  expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+});
+
 test("a worker that has not the key refuses to start: it would only spoil what others can judge", async () => {
   await answered("add", inputs(1));
   const { code, error } = await document(["work", "--config", CONFIG_FILE], {
@@ -104,6 +136,19 @@ test("a worker that has not the key refuses to start: it would only spoil what o
   });
   expect(code).toBe(5);
   expect(await openCount()).toBe(1);
+});
+
+test("a worker starts when the newest payload is gone, as retention leaves it", async () => {
+  await answered("add", inputs(2));
+  const emptied = await fresh.db.query(
+    `update twintrack.runs set payload = '' where trial_id =
+       (select id from twintrack.trials order by received_at desc, seq desc limit 1) returning 1`,
+  );
+  expect(emptied).toHaveLength(1);
+  const worker = await work();
+  await vi.waitUntil(async () => (await openCount()) === 0, WAIT);
+  await endedWith(worker);
+  expect((await books(fresh.db)).verdicts).toEqual({ match: 1, incomparable: 1 });
 });
 
 test("on the embedded database `work` says why it cannot, and what to set", async () => {

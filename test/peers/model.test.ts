@@ -12,9 +12,14 @@ const FILE = fileURLToPath(new URL("model.config.ts", import.meta.url));
 
 let server: Completions;
 let app: App;
+/** What the model service appends to the name of what it was asked for. */
+let release = "";
 beforeAll(async () => {
   // Never the same answer twice: sides that agree have shared one.
-  server = await serveCompletions((_, number) => `capital ${number}`);
+  server = await serveCompletions(
+    (_, number) => `capital ${number}`,
+    (model) => `${model}${release}`,
+  );
   vi.stubEnv("TWINTRACK_TEST_MODEL_URL", server.url);
   app = await startApp("postgres", FILE);
 });
@@ -106,6 +111,29 @@ test("H8: which version of a model answered is in the record of the run that ask
     request: { model: "scripted-1" },
     outcome: { value: { metadata: { model: "scripted-1" } } },
   });
+});
+
+test("H8: a version that changes while trials are counted is named by report and gate", async () => {
+  await judged("same", "Peru");
+  release = "-2026-11-01";
+  try {
+    await judged("same", "Cuba");
+  } finally {
+    release = "";
+  }
+  const db = await app.harness.database();
+  const rows = await reportRows(db, app.config, "same");
+  const by = ["legacy", "candidate"];
+  expect(rows.flows[0]?.models?.versions).toMatchObject([
+    { asked: "scripted-1", answered: "scripted-1", by },
+    { asked: "scripted-1", answered: "scripted-1-2026-11-01", by, trials: 1 },
+  ]);
+  const [flow] = buildReport(rows, "2026-01-01T00:00:00Z").flows;
+  const reason = flow?.gate.reasons.find(({ criterion }) => criterion === "model_version");
+  expect(reason).toMatchObject({ observed: 1, status: "pass" });
+  expect(reason?.detail).toMatch(
+    /^legacy and candidate: scripted-1-2026-11-01 answers since .*Z where scripted-1 did, in 1 trial;/,
+  );
 });
 
 test("where models are recorded, a question of its own is refused and not paid", async () => {

@@ -45,6 +45,7 @@ def main() -> NoReturn:
         offer = _load(options)
     except TargetInvalid as error:
         _give_up(_EXIT_TARGET_INVALID, str(error))
+    _watch_surroundings()
     engine = Engine(options.threads)
     outbox = Outbox(private_out)
     server = Server(offer, engine, outbox, options.max_result_bytes)
@@ -67,6 +68,14 @@ def _guard_egress() -> None:
     from .capture import may_reach, note_attempt
 
     egress.install(may_reach, note_attempt)
+
+
+def _watch_surroundings() -> None:
+    """After the code of the user was loaded, which may have set them."""
+    if os.environ.get("TWINTRACK_ROLE") == "shadow":
+        from .surroundings import watch
+
+        watch()
 
 
 def _load(options: Options) -> Offer:

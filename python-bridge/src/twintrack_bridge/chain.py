@@ -20,12 +20,16 @@ from .model_recording import ModelBook
 from .pool import WORK
 from .recording import FromRecord, Live, Recording
 from .stream import Hand, stream
+from .surroundings import visit
 from .value import JsonObject, JsonValue, to_json
 
 METHOD = "twintrack/chain/invoke"
 
 #: In a result: the answer is here, but threads or tasks of the chain may go on.
 RUNNING_META_KEY = "twintrack/running"
+
+#: In a result: what the run left changed in this process; no other run may find it.
+LEFT_META_KEY = "twintrack/left"
 
 
 async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> JsonObject:
@@ -46,7 +50,7 @@ async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> Js
     recording = Recording(tools, effects)
     token = CURRENT.set(recording)
     try:
-        with RECORDED_RUNS if isinstance(tools, FromRecord) else nullcontext():
+        with visit() as here, RECORDED_RUNS if isinstance(tools, FromRecord) else nullcontext():
             outcome, lossy, running = await _within(
                 params.get("timeoutMs"), chain, params["input"], hand
             )
@@ -62,7 +66,10 @@ async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> Js
     }
     if recording.memory.reads:
         run["memory"] = list(recording.memory.reads)
-    return {**run, "_meta": {RUNNING_META_KEY: True}} if running else run
+    meta: JsonObject = {RUNNING_META_KEY: True} if running else {}
+    if here.left is not None:
+        meta[LEFT_META_KEY] = here.left
+    return {**run, "_meta": meta} if meta else run
 
 
 def _tools_of(given: Any) -> Live | FromRecord:

@@ -7,18 +7,18 @@ checkpointer: it holds the recorded checkpoints and whatever the run writes.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator, Callable, Iterator
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
-from .checkpoint_data import Place, config_of, lay, place_of, plain_of, tuple_of
+from .checkpoint_data import Place, config_of, lay, place_of
+from .checkpoint_reads import CheckpointReads
+from .delta_history import extended, unseeded
 from .errors import EffectRefused
 from .ledger import canonical_text
 from .memory import Memory, Read, inside
-from .value import Converted, JsonObject, JsonValue, to_json
 
 Live = Callable[[], Any]
 
@@ -39,10 +39,12 @@ class Threads:
     def __init__(self, saver: Any, memory: Memory) -> None:
         self._saver = saver
         self._memory = memory
-        self._ordinal = memory.ordinal("saver")
+        self._reads = CheckpointReads(saver.serde, memory.ordinal("saver"))
         self._overlay = InMemorySaver(serde=saver.serde) if memory.isolated else None
         #: Places that need not be read any more: they were, or this run wrote there.
         self._known: set[str] = set()
+        #: Of these, those where what is there is this run's.
+        self._written: set[str] = set()
         #: Ids of the checkpoints that this run wrote, and of those that it read.
         self._own: set[str] = set()
         self._read: set[str] = set()
@@ -54,7 +56,7 @@ class Threads:
             if self._overlay is None:
                 return _reached(live)
         else:
-            found = self._memory.before(self._checkpoint(place), live)
+            found = self._memory.before(self._reads.one(place), live)
             self._learn(place, found)
             if self._overlay is None:
                 return found
@@ -66,14 +68,14 @@ class Threads:
             if self._overlay is None:
                 return await _areached(live)
         else:
-            found = await self._memory.abefore(self._checkpoint(place), live)
+            found = await self._memory.abefore(self._reads.one(place), live)
             self._learn(place, found)
             if self._overlay is None:
                 return found
         return self._held(place)
 
     def list(self, live: Live, config: Any, **options: Any) -> Iterator[Any]:
-        read = self._checkpoints(config, options)
+        read = self._reads.several(config, options)
         if self._overlay is not None:
             found = self._memory.before(read, lambda: {"tuples": list(live()), "whole": True})
             yield from self._merged(found, config, options)
@@ -90,7 +92,7 @@ class Threads:
             self._memory.before(read, lambda: seen)
 
     async def alist(self, live: Live, config: Any, **options: Any) -> AsyncIterator[Any]:
-        read = self._checkpoints(config, options)
+        read = self._reads.several(config, options)
         if self._overlay is not None:
 
             async def gathered() -> Any:
@@ -133,16 +135,42 @@ class Threads:
         self._deleted.add(str(thread_id))
         return await self._awrite(live, "delete_thread", thread_id)
 
-    def get_delta_channel_history(self, live: Live, **asked: Any) -> Any:
-        """In recorded mode by LangGraph's own walk from checkpoint to checkpoint."""
+    def get_delta_channel_history(self, live: Live, *, config: Any, channels: Sequence[str]) -> Any:
+        place, found = place_of(config), functools.cache(live)
+        if not self._is_own(place):
+            reads = {channel: self._reads.deltas(place, channel) for channel in channels}
+            return {
+                channel: self._memory.before(read, lambda channel=channel: found()[channel])
+                for channel, read in reads.items()
+            }
         if self._overlay is None:
             return _reached(live)
-        return BaseCheckpointSaver.get_delta_channel_history(self._saver, **asked)
+        above = self._above(place)
+        left = unseeded(above, channels)
+        get = self._saver.get_delta_channel_history
+        return extended(above, get(config=above.config, channels=left) if left else {}, channels)
 
-    async def aget_delta_channel_history(self, live: Live, **asked: Any) -> Any:
+    async def aget_delta_channel_history(
+        self, live: Live, *, config: Any, channels: Sequence[str]
+    ) -> Any:
+        place, found = place_of(config), _once(live)
+
+        async def one(channel: str) -> Any:
+            return (await found())[channel]
+
+        if not self._is_own(place):
+            reads = {channel: self._reads.deltas(place, channel) for channel in channels}
+            return {
+                channel: await self._memory.abefore(read, functools.partial(one, channel))
+                for channel, read in reads.items()
+            }
         if self._overlay is None:
             return await _areached(live)
-        return await BaseCheckpointSaver.aget_delta_channel_history(self._saver, **asked)
+        above = self._above(place)
+        left = unseeded(above, channels)
+        get = self._saver.aget_delta_channel_history
+        earlier = await get(config=above.config, channels=left) if left else {}
+        return extended(above, earlier, channels)
 
     def _sweep(self, live: Live, *_args: Any, **_kwargs: Any) -> Any:
         """Work on many threads at once is nothing that one run can have to itself."""
@@ -159,6 +187,10 @@ class Threads:
     def _is_known(self, place: Place) -> bool:
         return str(place["thread_id"]) in self._deleted or canonical_text(place) in self._known
 
+    def _is_own(self, place: Place) -> bool:
+        """Whether what is there is this run's, and not only known to it."""
+        return str(place["thread_id"]) in self._deleted or canonical_text(place) in self._written
+
     def _is_new(self, config: Any) -> bool:
         """Whether nothing can have been there before this run.
 
@@ -171,8 +203,7 @@ class Threads:
         return ":" in name and parent is not None and parent not in self._read
 
     def _know(self, place: Place) -> None:
-        newest = {name: value for name, value in place.items() if name != "checkpoint_id"}
-        self._known.update((canonical_text(place), canonical_text(newest)))
+        self._known.update(_texts_of(place))
 
     def _learn(self, place: Place, found: Any) -> None:
         self._know(place)
@@ -185,8 +216,21 @@ class Threads:
                 lay(found, self._overlay)
 
     def _wrote(self, config: Any, checkpoint: Any) -> None:
-        self._know({**place_of(config), "checkpoint_id": checkpoint["id"]})
+        place = {**place_of(config), "checkpoint_id": checkpoint["id"]}
+        self._know(place)
+        self._written.update(_texts_of(place))
         self._own.add(checkpoint["id"])
+
+    def _above(self, place: Place) -> Any:
+        """The checkpoint above one of this run's; what a run builds on it wrote or read."""
+        item = self._held(place)
+        if item is None or item.parent_config is None:
+            return None
+        parent = place_of(item.parent_config)
+        above = self._held(parent)
+        if above is None:
+            raise self._memory.unrecorded(self._reads.one(parent))
+        return above
 
     def _held(self, place: Place) -> Any:
         assert self._overlay is not None
@@ -222,41 +266,23 @@ class Threads:
         if not found["whole"] and (limit is None or len(found["tuples"]) < limit):
             raise self._memory.unrecorded(read)
 
-    def _checkpoint(self, place: Place) -> Read:
-        return Read(
-            "checkpoint",
-            {"saver": self._ordinal, **to_json(place).value},
-            encode=lambda found: self._packed(None if found is None else plain_of(found)),
-            decode=lambda data: tuple_of(self._unpacked(data)),
-        )
 
-    def _checkpoints(self, config: Any, options: dict[str, Any]) -> Read:
-        before = options.get("before")
-        asked = {
-            "limit": options.get("limit"),
-            "filter": options.get("filter"),
-            "before": None if before is None else place_of(before),
-        }
-        place = {} if config is None else place_of(config)
-        return Read(
-            "checkpoints",
-            {"saver": self._ordinal, **to_json({**place, **asked}).value},
-            encode=lambda found: self._packed(
-                {**found, "tuples": [*map(plain_of, found["tuples"])]}
-            ),
-            decode=lambda data: self._listed(data),
-        )
+def _texts_of(place: Place) -> tuple[str, str]:
+    """Of a checkpoint, and of the newest one of its thread, which it is."""
+    newest = {name: value for name, value in place.items() if name != "checkpoint_id"}
+    return canonical_text(place), canonical_text(newest)
 
-    def _listed(self, data: JsonValue) -> Any:
-        found = self._unpacked(data)
-        return {**found, "tuples": [tuple_of(plain) for plain in found["tuples"]]}
 
-    def _packed(self, value: Any) -> Converted:
-        kind, data = self._saver.serde.dumps_typed(value)
-        return to_json({"type": kind, "data": base64.b64encode(data).decode("ascii")})
+def _once(live: Live) -> Live:
+    """Asked any number of times one after another, it is awaited once."""
+    found: list[Any] = []
 
-    def _unpacked(self, data: JsonObject) -> Any:
-        return self._saver.serde.loads_typed((data["type"], base64.b64decode(data["data"])))
+    async def once() -> Any:
+        if not found:
+            found.append(await live())
+        return found[0]
+
+    return once
 
 
 def _reached(live: Live) -> Any:

@@ -1,5 +1,5 @@
 /** A Postgres that freezes: connections stay open and nothing is answered. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -17,18 +17,10 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const server of running.splice(0)) await server.end("SIGKILL");
-  signalTree("SIGCONT");
+  postgres.thaw();
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Signals the server and all its backends; fails when there are none. */
-function signalTree(signal: NodeJS.Signals): void {
-  const { pid } = postgres;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
-  expect(children.length).toBeGreaterThan(3);
-  for (const one of [pid, ...children.map(Number)]) process.kill(one, signal);
-}
 
 async function serving(): Promise<Serving> {
   const env = {
@@ -58,11 +50,11 @@ const settled = (url: string, answered: number) =>
 test("that freezes holds up no answer, is told by readyz, and gets everything once it thaws", async () => {
   const { url } = await serving();
   await readiness(url, 200);
-  signalTree("SIGSTOP");
+  postgres.freeze();
   const slowest = await answer(url, 1, 200);
   expect(slowest).toBeLessThan(1_000);
   expect((await readiness(url, 503)).database.problem).toContain("does not answer");
-  signalTree("SIGCONT");
+  postgres.thaw();
   await readiness(url, 200);
   await settled(url, 200);
 });
@@ -70,12 +62,12 @@ test("that freezes holds up no answer, is told by readyz, and gets everything on
 test("that is frozen does not hold up the end of the server; the next one ships what it left", async () => {
   const first = await serving();
   await readiness(first.url, 200);
-  signalTree("SIGSTOP");
+  postgres.freeze();
   await answer(first.url, 1, 20);
   const stoppedAt = performance.now();
   expect(await first.end("SIGTERM")).toBe(0);
   expect(performance.now() - stoppedAt).toBeLessThan(10_000);
-  signalTree("SIGCONT");
+  postgres.thaw();
   const next = await serving();
   await settled(next.url, 20);
 });

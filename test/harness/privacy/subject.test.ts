@@ -1,7 +1,7 @@
 /** What is kept of a person: found, handed out, deleted, and no more than the configuration says. */
 import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { flow } from "../../../core/flow.ts";
 import type { JsonObject } from "../../../core/json.ts";
@@ -15,7 +15,8 @@ import { auditLines, verifyAudit } from "../../../harness/store/audit.ts";
 import { books } from "../../../harness/store/books.ts";
 import { type Harness, openHarness } from "../../../harness/twintrack.ts";
 import { KEY } from "../../app/privacy.ts";
-import { BACKENDS, freshDatabase } from "../../database.ts";
+import { BACKENDS, freshPlace } from "../../database.ts";
+import { wrongTallies } from "../../tallies.ts";
 
 const Mail = z.object({ mail: z.string(), n: z.number() });
 const candidate = flow("greet", { version: "1", input: Mail, output: z.unknown() })
@@ -26,8 +27,7 @@ const DAY_MS = 86_400_000;
 
 /** A harness of its own on a database of its own. */
 async function started(backend: (typeof BACKENDS)[number]) {
-  const fresh = await freshDatabase(backend);
-  if (backend === "pglite") await fresh.db.close();
+  const fresh = await freshPlace(backend);
   const config: ResolvedConfig = {
     ...resolveConfig({
       flows: {
@@ -73,6 +73,7 @@ describe.each(BACKENDS)("a person on %s", (backend) => {
     at = await started(backend);
     await at.greet("ann@mail.example", "bob@mail.example", "ann@mail.example");
   });
+  afterEach(async () => expect(await wrongTallies(at.db)).toEqual([]));
   afterAll(() => at.close());
 
   const exportOf = async (args: JsonObject, command = "export") =>
@@ -182,6 +183,7 @@ describe.each(BACKENDS)("retention on %s", (backend) => {
       "update twintrack.trials set received_at = received_at - (4 - seq) * interval '10 days'",
     );
   });
+  afterEach(async () => expect(await wrongTallies(at.db)).toEqual([]));
   afterAll(() => at.close());
 
   const retireAt = (days: object) =>

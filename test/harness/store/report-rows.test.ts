@@ -1,26 +1,24 @@
 /** What counts as evidence for a flow, and what a person's decision takes out of it. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ToolCall } from "../../../core/ledger.ts";
 import type { Outcome } from "../../../core/outcome.ts";
+import type { Desk } from "../../../harness/cli/commands.ts";
+import { TRIAGE_COMMANDS } from "../../../harness/cli/triage.ts";
 import type { Difference } from "../../../harness/compare/difference.ts";
 import { type ResolvedConfig, resolveConfig } from "../../../harness/config.ts";
-import {
-  decodeFrames,
-  encodeFrame,
-  type Frame,
-  type FrameHeader,
-  type FramePayload,
-  trialIdOf,
-} from "../../../harness/frame.ts";
+import { type Frame, type FrameHeader, trialIdOf } from "../../../harness/frame.ts";
 import { evidenceOf } from "../../../harness/report/evidence.ts";
+import { buildReport } from "../../../harness/report/report.ts";
 import type { Decision } from "../../../harness/report/rows.ts";
 import { decide } from "../../../harness/store/divergences.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
 import { reportRows } from "../../../harness/store/report-rows.ts";
 import { ingest, recordGaps } from "../../../harness/store/trials.ts";
+import { frameOf } from "../../app/frame.ts";
 import { PLAIN } from "../../app/privacy.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../../database.ts";
+import { wrongTallies } from "../../tallies.ts";
 
 const FLOW = "add";
 const AMOUNT = "v1:00000000000000aa";
@@ -44,30 +42,20 @@ interface Story {
   durationMs?: number;
   calls?: ToolCall[];
   trace?: { legacy: ToolCall[]; candidate: ToolCall[] };
+  /** The version of the model that answered both sides. */
+  model?: string;
 }
 
 let seq = 0;
 const epoch = randomUUID();
 
-function frameOf({ day = 0, frame = {}, calls = [], durationMs = 2 }: Story): Frame {
-  const header: FrameHeader = {
-    epoch,
-    seq: ++seq,
-    flow: FLOW,
-    triggerId: `t${seq}`,
-    source: "library",
-    receivedAt: new Date(START_MS + day * DAY_MS + seq).toISOString(),
-    stage: "shadow",
-    authoritative: "legacy",
-    noiseWanted: false,
-    status: "returned",
-    durationMs,
-    ...frame,
-  };
-  const payload: FramePayload = { input: { n: seq }, outcome: returned(1), lossy: false, calls };
-  const [decoded] = decodeFrames(encodeFrame(header, payload, PLAIN.vault)).frames;
-  if (!decoded) throw new Error("the frame does not decode");
-  return decoded;
+function frameFor({ day = 0, frame = {}, calls = [], durationMs = 2 }: Story): Frame {
+  const receivedAt = new Date(START_MS + day * DAY_MS + ++seq).toISOString();
+  return frameOf({
+    header: { epoch, seq, flow: FLOW, receivedAt, durationMs, ...frame },
+    payload: { input: { n: seq }, outcome: returned(1), calls },
+    vault: PLAIN.vault,
+  });
 }
 
 function judgementOf(frame: Frame, story: Story): JudgedTrial {
@@ -81,7 +69,11 @@ function judgementOf(frame: Frame, story: Story): JudgedTrial {
       rule,
     };
   });
+  const models = [{ asked: "gpt-x", answered: story.model ?? "" }];
+  const side = { inputTokens: 1, outputTokens: 1, usd: null, models };
+  const usage = { legacy: side, candidate: { ...side, models }, spentUsd: 0 };
   return {
+    ...(story.model !== undefined && { usage }),
     id: trialIdOf(frame.header),
     flow: FLOW,
     verdict,
@@ -128,9 +120,11 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     ),
   );
 
+  afterEach(async () => expect(await wrongTallies(fresh.db)).toEqual([]));
+
   /** Trials in the order they were received; `verdict: "open"` leaves one unjudged. */
   async function seen(...stories: Story[]): Promise<void> {
-    const frames = stories.map(frameOf);
+    const frames = stories.map(frameFor);
     await ingest(fresh.db, NO_JOBS, frames);
     const judged = frames.flatMap((frame, index) => {
       const story = stories[index] ?? {};
@@ -151,6 +145,47 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     decide(fresh.db, FLOW, AMOUNT, { decision, who: "ann", why: "a test", owner: "ann", until });
 
   const mismatch: Story = { verdict: "mismatch", differences: [{}] };
+
+  test("tells with which version of a model a divergence comes", async () => {
+    const old: Story = { model: "gpt-x-2026-08-01" };
+    const next: Story = { model: "gpt-x-2026-11-01", day: 3 };
+    await seen(
+      ...Array(60).fill(old),
+      { ...old, ...mismatch },
+      ...Array(5).fill(next),
+      ...Array(20).fill({ ...next, ...mismatch }),
+      {},
+      mismatch,
+    );
+    const { flow, divergences } = await rows();
+    expect(flow.models).toMatchObject({
+      trials: 86,
+      versions: [
+        { answered: "gpt-x-2026-08-01", by: ["legacy", "candidate"], trials: 61 },
+        { answered: "gpt-x-2026-11-01", by: ["legacy", "candidate"], trials: 25 },
+      ],
+    });
+    expect(divergences[0]).toMatchObject({ trials: 22, models: { trials: 21 } });
+    const reply = await reportRows(fresh.db, config, FLOW);
+    const [told] = buildReport(reply, "2026-05-01T00:00:00Z").flows;
+    expect(told?.divergences[0]).toMatchObject({
+      model: { answered: "gpt-x-2026-11-01", trials: 20, of: 25, otherTrials: 1, others: 61 },
+      explanation: expect.stringContaining(
+        "20 of 21 came with gpt-x-2026-11-01 (legacy and candidate, since 2026-01-04): 80 % of 25 trials with it, 1.64 % of 61 without.",
+      ),
+    });
+    expect(told?.alarms).toEqual([
+      expect.stringMatching(/gpt-x-2026-11-01 answers since 2026-01-04.*in 25 trials/),
+    ]);
+    const said = { flow: FLOW, fingerprint: AMOUNT, as: "unsure", who: "ann", why: "a test" };
+    const desk = { config, db: fresh.db } as Desk; // Nobody opens a side to decide.
+    const { data } = (await TRIAGE_COMMANDS.triage?.(desk, said)) ?? {};
+    expect(data).toMatchObject({
+      decision: "unsure",
+      model: { answered: "gpt-x-2026-11-01", trials: 20, of: 25 },
+      modelText: expect.stringContaining("20 of 21 came with gpt-x-2026-11-01"),
+    });
+  });
 
   test("of a flow without trials is nothing, and says so", async () => {
     const { flow, divergences } = await rows();
@@ -325,6 +360,22 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     expect(amounts[1]).toMatchObject({ legacyCalls: [], candidateCalls: [] });
   });
 
+  test("knows a bug of the candidate however many divergences are more frequent", async () => {
+    const frequent = Array.from({ length: 50 }, (_, n) => `v1:${String(n).padStart(16, "0")}`);
+    const differences = frequent.map((fingerprint) => ({ fingerprint }));
+    await seen(
+      { verdict: "mismatch", differences },
+      { verdict: "mismatch", differences },
+      { verdict: "mismatch", differences: [{ fingerprint: NAME }] },
+    );
+    const fingerprints = async () =>
+      (await rows()).divergences.map(({ fingerprint }) => fingerprint);
+    expect(await fingerprints()).toEqual(frequent);
+    const said = { who: "ann", why: "a test", owner: "ann", until: null };
+    await decide(fresh.db, FLOW, NAME, { decision: "candidate_bug", ...said });
+    expect(await fingerprints()).toEqual([...frequent, NAME]);
+  });
+
   test("shows legacy as legacy after a cutover, when the candidate answered", async () => {
     const frame = { stage: "cutover", authoritative: "candidate" } as const;
     await seen({ ...mismatch, frame, hash: null });
@@ -338,7 +389,7 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     await seen({});
     seq += 3;
     await seen({});
-    await fresh.db.query("update twintrack.trials set epoch = $1::uuid", [randomUUID()]);
+    await fresh.db.query("update twintrack.epochs set epoch = $1::uuid", [randomUUID()]);
     const known = randomUUID();
     await recordGaps(fresh.db, [{ epoch: known, fromSeq: 1, toSeq: 2, cause: "rejected" }]);
     // Everything before the first trial of this epoch is missing as well: its numbers start at 1.

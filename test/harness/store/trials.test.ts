@@ -1,47 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { FrameHeader } from "../../../harness/frame.ts";
-import {
-  decodeFrames,
-  encodeFrame,
-  type Frame,
-  type FramePayload,
-  trialIdOf,
-} from "../../../harness/frame.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Frame, type FrameHeader, trialIdOf } from "../../../harness/frame.ts";
 import { books } from "../../../harness/store/books.ts";
 import type { Database } from "../../../harness/store/database.ts";
 import { openJobs, type TrialJobs } from "../../../harness/store/jobs.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
 import { closeLost, ingest, openTrials, recordGaps } from "../../../harness/store/trials.ts";
+import { frameOf, PAYLOAD } from "../../app/frame.ts";
 import { PRIVACY } from "../../app/privacy.ts";
 import { BACKENDS, freshDatabase, type TestDatabase } from "../../database.ts";
+import { wrongTallies } from "../../tallies.ts";
 
-const payload: FramePayload = {
-  input: { n: 1 },
-  outcome: { status: "returned", value: { n: 2 } },
-  lossy: false,
-  calls: [],
-};
-
-function frame(epoch: string, seq: number, more: Partial<FrameHeader> = {}): Frame {
-  const header: FrameHeader = {
-    epoch,
-    seq,
-    flow: "add",
-    triggerId: `t${seq}`,
-    source: "library",
-    receivedAt: new Date(1_760_000_000_000 + seq).toISOString(),
-    stage: "shadow",
-    authoritative: "legacy",
-    noiseWanted: false,
-    status: "returned",
-    durationMs: 1.5,
-    ...more,
-  };
-  const [decoded] = decodeFrames(encodeFrame(header, payload, PRIVACY.vault)).frames;
-  if (!decoded) throw new Error("the frame does not decode");
-  return decoded;
-}
+const frame = (epoch: string, seq: number, more: Partial<FrameHeader> = {}): Frame =>
+  frameOf({ header: { epoch, seq, durationMs: 1.5, ...more } });
 
 function judgement(id: string, more: Partial<JudgedTrial> = {}): JudgedTrial {
   const fingerprint = "v1:0123456789abcdef";
@@ -95,6 +66,8 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     await fresh.drop();
   });
 
+  afterEach(async () => expect(await wrongTallies(fresh.db)).toEqual([]));
+
   const emptied = async () => {
     await fresh.db.query(
       "truncate twintrack.trials, twintrack.gaps, twintrack.divergences, twintrack.differences, twintrack.runs",
@@ -115,14 +88,15 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
   test("an open trial has a job, and carries the exact bytes of the run that answered", async () => {
     const db = await emptied();
     const epoch = randomUUID();
+    const id = trialIdOf(frame(epoch, 1).header);
     await ingest(db, jobs, [frame(epoch, 1)]);
     const [job] = await jobs.take(10);
-    expect(job).toMatchObject({ trialId: `${epoch}.1`, retries: 0 });
-    const [trial] = await openTrials(db, [`${epoch}.1`]);
+    expect(job).toMatchObject({ trialId: id, retries: 0 });
+    const [trial] = await openTrials(db, [id]);
     expect(trial).toMatchObject({ flow: "add", triggerId: "t1", authoritative: "legacy" });
-    const place = `${epoch}.1/legacy`;
+    const place = `${id}/legacy`;
     const opened = PRIVACY.vault.open(trial?.payload ?? new Uint8Array(), place);
-    expect(opened.toString()).toBe(JSON.stringify(payload));
+    expect(opened.toString()).toBe(JSON.stringify(PAYLOAD));
   });
 
   test("a job is one worker's until it is given back", async () => {
@@ -159,10 +133,10 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     await db.query(
       `update twintrack_jobs.job set heartbeat_on = now() - interval '1 minute',
          retry_count = case when data->>'trial' = $1 then retry_limit else 0 end`,
-      [`${epoch}.1`],
+      [trialIdOf(frame(epoch, 1).header)],
     );
     const back = await vi.waitUntil(async () => (await jobs.take(10)).at(0), WAIT);
-    expect(back).toMatchObject({ trialId: `${epoch}.2`, retries: 1 });
+    expect(back).toMatchObject({ trialId: trialIdOf(frame(epoch, 2).header), retries: 1 });
     expect(await closeLost(db, jobs)).toBe(1);
     expect(await books(db)).toMatchObject({ verdicts: { candidate_error: 1 }, open: 1 });
   });

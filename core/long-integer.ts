@@ -1,0 +1,45 @@
+/**
+ * Integers in JSON text that JavaScript cannot hold, kept digit by digit.
+ *
+ * They have the form that `toJson` gives a bigint, `{ "$type": "bigint", "value": "…" }`, and become
+ * numbers again where the text goes on to someone who may be able to hold them.
+ */
+import { isJsonObject, type JsonValue } from "./json.ts";
+
+/** No shorter one can be beyond 2^53: a cheap look before a dear one. */
+const LONG = /\d{16}/;
+const INTEGER = /^-?\d+$/;
+
+/** @throws {SyntaxError} for text that is no JSON. */
+export function parseLongIntegers(text: string): JsonValue {
+  return mayHoldLongInteger(text)
+    ? (JSON.parse(text, keepInteger) as JsonValue)
+    : (JSON.parse(text) as JsonValue);
+}
+
+function keepInteger(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== "number" || context?.source === undefined) return value;
+  const { source } = context;
+  const isRounded = !Number.isSafeInteger(value) && INTEGER.test(source);
+  return isRounded ? { $type: "bigint", value: source } : value;
+}
+
+/** A cheap look that is never wrong when it says no. */
+export function mayHoldLongInteger(text: string): boolean {
+  return LONG.test(text);
+}
+
+export function holdsLongInteger(value: JsonValue): boolean {
+  return JSON.stringify(value).includes('{"$type":"bigint","value":"');
+}
+
+/** ECMAScript's "JSON.parse source text access"; TypeScript does not know it yet. */
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** JSON text in which such integers are numbers. */
+export function withLongIntegers(value: unknown): string {
+  return JSON.stringify(value, (_key, one: JsonValue) => {
+    const text = isJsonObject(one) && one.$type === "bigint" ? one.value : undefined;
+    return typeof text === "string" && INTEGER.test(text) ? rawJSON(text) : one;
+  });
+}
