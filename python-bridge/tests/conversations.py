@@ -76,13 +76,17 @@ def _echo(state: _State) -> _State:
     return {"said": [f"{len(said)} said, {said[-1]} the last"]}
 
 
-def thread(saver: Any, *, sync: bool = False) -> Any:
-    """A thread that is spoken to twice in each run."""
-    builder = StateGraph(_State)
-    builder.add_node("echo", _echo)
+def _echoing(state: type, echo: Callable[[Any], Any], saver: Any) -> Any:
+    builder = StateGraph(state)
+    builder.add_node("echo", echo)
     builder.add_edge(START, "echo")
     builder.add_edge("echo", END)
-    graph = builder.compile(checkpointer=saver)
+    return builder.compile(checkpointer=saver)
+
+
+def thread(saver: Any, *, sync: bool = False) -> Any:
+    """A thread that is spoken to twice in each run."""
+    graph = _echoing(_State, _echo, saver)
 
     def config(said: Said) -> Any:
         return {"configurable": {"thread_id": said["session"]}}
@@ -118,11 +122,7 @@ def growing(saver: Any, *, sync: bool = False) -> Any:
         said = state["said"]
         return {"said": [f"{len(said)} said, {said[-1]} the last"], "heard": [said[-1]]}
 
-    builder = StateGraph(_Growing)
-    builder.add_node("echo", echo)
-    builder.add_edge(START, "echo")
-    builder.add_edge("echo", END)
-    graph = builder.compile(checkpointer=saver)
+    graph = _echoing(_Growing, echo, saver)
 
     def config(said: Said) -> Any:
         return {"configurable": {"thread_id": said["session"]}}

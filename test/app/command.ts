@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { expect, vi } from "vitest";
 import type { JsonValue } from "../../core/json.ts";
 import { CONFIG_FILE } from "./start.ts";
 
@@ -148,6 +149,19 @@ export async function invoke(
 export async function getJson(url: string): Promise<{ status: number; body: Json }> {
   const response = await fetch(url);
   return { status: response.status, body: await response.json() };
+}
+
+/** What the server says of itself, once it says so with this status. */
+export function readiness(
+  url: string,
+  status: number,
+  within: { timeout: number; interval: number },
+): Promise<Json> {
+  return vi.waitFor(async () => {
+    const ready = await getJson(`${url}/readyz`);
+    expect(ready.status).toBe(status);
+    return ready.body;
+  }, within);
 }
 
 function collect(child: ChildProcess): { stdout: string; stderr: string } {

@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { loadConfig, type ResolvedConfig } from "../../harness/config.ts";
-import { privacyOf, runPlace } from "../../harness/privacy/privacy.ts";
 import { openShadowHost, type ShadowHost } from "../../harness/shadow-host.ts";
-import type { OpenTrial } from "../../harness/store/trials.ts";
+import { openTrial } from "../app/trial.ts";
 
 const CONFIG_FILE = fileURLToPath(new URL("../app/leavings.config.ts", import.meta.url));
 const LIMIT_MS = 60_000;
@@ -27,20 +26,13 @@ afterEach(async () => {
   vi.unstubAllEnvs();
 });
 
-function trialOf(what: "leaves" | "finds"): OpenTrial {
-  const id = `python.${what}`;
-  const outcome = { status: "returned", value: what === "leaves" ? "done" : "nothing" };
-  const payload = Buffer.from(JSON.stringify({ input: what, outcome, lossy: false, calls: [] }));
-  return {
-    ...{ id, flow: "inPython", triggerId: id, stage: "cutover", source: "library" },
-    authoritative: "candidate",
-    receivedAt: new Date(0).toISOString(),
-    noiseWanted: false,
-    payload: privacyOf(config).vault.seal(payload, runPlace(id, "candidate")),
-  };
+function judged(what: "leaves" | "finds"): ReturnType<ShadowHost["judge"]> {
+  const trial = openTrial(config, {
+    ...{ id: `python.${what}`, flow: "inPython", stage: "cutover", authoritative: "candidate" },
+    ...{ input: what, value: what === "leaves" ? "done" : "nothing" },
+  });
+  return host.judge(trial, LIMIT_MS);
 }
-
-const judged = (what: "leaves" | "finds") => host.judge(trialOf(what), LIMIT_MS);
 
 test("A12: trials beside one that leaves something in Python are lost with it, and judged alone", async () => {
   const together = await Promise.allSettled([judged("leaves"), judged("finds")]);

@@ -4,11 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { loadConfig, type ResolvedConfig } from "../../harness/config.ts";
-import { privacyOf, runPlace } from "../../harness/privacy/privacy.ts";
 import { openShadowHost, type ShadowHost } from "../../harness/shadow-host.ts";
-import type { OpenTrial } from "../../harness/store/trials.ts";
 import { LEFT } from "../app/flows.ts";
 import { CONFIG_FILE } from "../app/start.ts";
+import { openTrial } from "../app/trial.ts";
 
 const LIMIT_MS = 60_000;
 
@@ -29,19 +28,11 @@ afterEach(async () => {
 
 let trials = 0;
 
-function trialOf(flow: string, n: number): OpenTrial {
+function judged(flow: string, n = 1): ReturnType<ShadowHost["judge"]> {
   const id = `left.${++trials}`;
-  const outcome = { status: "returned", value: { sum: n + 1 } };
-  const payload = Buffer.from(JSON.stringify({ input: { n }, outcome, lossy: false, calls: [] }));
-  return {
-    ...{ id, flow, triggerId: id, stage: "shadow", authoritative: "legacy", source: "library" },
-    receivedAt: new Date(0).toISOString(),
-    noiseWanted: false,
-    payload: privacyOf(config).vault.seal(payload, runPlace(id, "legacy")),
-  };
+  const trial = openTrial(config, { id, flow, input: { n }, value: { sum: n + 1 } });
+  return host.judge(trial, LIMIT_MS);
 }
-
-const judged = (flow: string, n = 1) => host.judge(trialOf(flow, n), LIMIT_MS);
 
 test.each(LEFT)("A12: what a run leaves behind ends with its process (%i)", async (n) => {
   expect(await judged("finds")).toMatchObject({ verdict: "match" });

@@ -26,6 +26,7 @@ import {
   getJson,
   invoke,
   MAIN,
+  readiness,
   type ServeOptions,
   type Serving,
   startServe,
@@ -86,13 +87,6 @@ const settled = (db: Database, answered: number) =>
   vi.waitFor(async () => {
     const verdicts = { match: answered };
     expect(await books(db)).toEqual({ answered, verdicts, open: 0, gaps: {}, unexplained: 0 });
-  }, SOON);
-
-const readiness = (url: string, status: number) =>
-  vi.waitFor(async () => {
-    const ready = await getJson(`${url}/readyz`);
-    expect(ready.status).toBe(status);
-    return ready.body;
   }, SOON);
 
 describe("a server", () => {
@@ -382,7 +376,7 @@ describe.concurrent("a Postgres that", () => {
         body: { output: { receipt: `R-${n}00-EUR` } },
       });
     }
-    const { database } = await readiness(url, 503);
+    const { database } = await readiness(url, 503, SOON);
     expect(database.problem).toContain(`127.0.0.1:${proxy.port}`);
     expect(await getJson(`${url}/api/report`)).toMatchObject({
       status: 503,
@@ -394,7 +388,7 @@ describe.concurrent("a Postgres that", () => {
     });
     expect(proxy.passed()).toBe(0);
     await proxy.open();
-    await readiness(url, 200);
+    await readiness(url, 200, SOON);
     await settled(db, 20);
     expect(sink(place)).toHaveLength(20);
   });
@@ -404,7 +398,7 @@ describe.concurrent("a Postgres that", () => {
     const { proxy, env, db } = place;
     await proxy.open();
     const { url } = await place.serving({ env });
-    await readiness(url, 200);
+    await readiness(url, 200, SOON);
     const statuses: number[] = [];
     const answer = async (from: number, to: number) => {
       for (let n = from; n <= to; n++) statuses.push((await invoke(url, "pay", { n })).status);
@@ -414,20 +408,20 @@ describe.concurrent("a Postgres that", () => {
     await proxy.close();
     expect(proxy.cut()).toBeGreaterThan(0);
     await before;
-    await readiness(url, 503);
+    await readiness(url, 503, SOON);
     await answer(81, 100);
     await proxy.open();
     await settled(db, 100);
     expect(statuses).toEqual(Array.from({ length: 100 }, () => 200));
     expect(new Set(sink(place).map((line) => line.cents)).size).toBe(100);
     expect(sink(place).filter((line) => line.role !== "live")).toEqual([]);
-    await readiness(url, 200);
+    await readiness(url, 200, SOON);
   });
 
   test("ends a connection in the middle of a transaction ends no server", async (context) => {
     const { db, url: direct, serving } = await behindProxy(context);
     const server = await serving();
-    await readiness(server.url, 200);
+    await readiness(server.url, 200, SOON);
     const rival = new pg.Client({ connectionString: direct });
     await rival.connect();
     try {
@@ -465,7 +459,7 @@ describe.concurrent("a spool folder that", () => {
     });
     await settled(db, 5);
     rmSync(folder);
-    await readiness(url, 200);
+    await readiness(url, 200, SOON);
     expect((await invoke(url, "pay", { n: 6 })).status).toBe(200);
     await settled(db, 6);
   });
@@ -504,7 +498,7 @@ describe.concurrent("an embedded folder that", () => {
   test("a server has open is not opened again: the error names the process and a remedy", async (context) => {
     const { env, serving } = await placeFor(context, "pglite");
     const server = await serving();
-    await readiness(server.url, 200);
+    await readiness(server.url, 200, SOON);
     const args = [...APP, "run", "add", "--input", '{"n":1}'];
     expect(await document(args, { env })).toMatchObject({
       code: 6,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { getJson, invoke, type Serving, startServe } from "../../app/command.ts";
+import { getJson, invoke, readiness, type Serving, startServe } from "../../app/command.ts";
 import { type PostgresServer, startPostgres } from "../../postgres.ts";
 
 const SOON = { timeout: 30_000, interval: 50 };
@@ -33,13 +33,6 @@ async function serving(): Promise<Serving> {
   return server;
 }
 
-const readiness = (url: string, status: number) =>
-  vi.waitFor(async () => {
-    const ready = await getJson(`${url}/readyz`);
-    expect(ready.status).toBe(status);
-    return ready.body;
-  }, SOON);
-
 const settled = (url: string, answered: number) =>
   vi.waitFor(async () => {
     const { body } = await getJson(`${url}/api/report`);
@@ -49,19 +42,19 @@ const settled = (url: string, answered: number) =>
 
 test("that freezes holds up no answer, is told by readyz, and gets everything once it thaws", async () => {
   const { url } = await serving();
-  await readiness(url, 200);
+  await readiness(url, 200, SOON);
   postgres.freeze();
   const slowest = await answer(url, 1, 200);
   expect(slowest).toBeLessThan(1_000);
-  expect((await readiness(url, 503)).database.problem).toContain("does not answer");
+  expect((await readiness(url, 503, SOON)).database.problem).toContain("does not answer");
   postgres.thaw();
-  await readiness(url, 200);
+  await readiness(url, 200, SOON);
   await settled(url, 200);
 });
 
 test("that is frozen does not hold up the end of the server; the next one ships what it left", async () => {
   const first = await serving();
-  await readiness(first.url, 200);
+  await readiness(first.url, 200, SOON);
   postgres.freeze();
   await answer(first.url, 1, 20);
   const stoppedAt = performance.now();
