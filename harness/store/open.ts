@@ -1,9 +1,9 @@
 /** Opens the configured database and brings its schema up to date, with weeks to write to. */
 import { join } from "node:path";
 import type { ResolvedConfig } from "../config.ts";
-import type { Database } from "./database.ts";
+import type { Database, DatabaseWay } from "./database.ts";
 import { migrate } from "./migrate.ts";
-import { openPglite } from "./pglite.ts";
+import { joinPglite, openPglite } from "./pglite.ts";
 import { openPostgres } from "./postgres.ts";
 import { makeWeeks } from "./weeks.ts";
 
@@ -30,6 +30,11 @@ export async function openDatabase(place: DatabasePlace): Promise<Database> {
     await db.close();
     throw error;
   }
+}
+
+/** The database that another thread has opened; see {@link Database.way}. */
+export function joinDatabase(way: DatabaseWay): Database {
+  return way.kind === "pglite" ? joinPglite(way.port) : openPostgres({ url: way.url });
 }
 
 /** Connections of their own to the same Postgres; the embedded database has but one, for everybody. */

@@ -1,41 +1,91 @@
-/** The thread that holds PGlite; speaks `{ id, sql, params }` → `{ id, rows | error }`. Id 0 says that it is open. */
+/**
+ * The thread that holds PGlite. It has one connection for all who ask over their ports: whoever began
+ * a transaction holds it until its end.
+ */
 import { existsSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
+import { answerOn } from "../port.ts";
 import { copyTemplate } from "./template.ts";
 
-interface Request {
-  id: number;
-  sql: string;
-  params: unknown[];
-}
+type Statement =
+  | { kind: "query"; sql: string; params: unknown[] }
+  | { kind: "begin" | "commit" | "rollback" | "close" };
+
+export type PgliteQuestion =
+  | Statement
+  /** Answered when the database is open. */
+  | { kind: "open" }
+  /** From now on this port is answered as well. */
+  | { kind: "join"; port: MessagePort };
 
 const { folder } = workerData as { folder?: string };
-const port = parentPort;
-if (!port) throw new Error("pglite-thread runs only as a worker thread");
+if (!parentPort) throw new Error("pglite-thread runs only as a worker thread");
+
+const opening = open();
+opening.catch(() => undefined); // Whoever asks hears of it.
+let turn: Promise<void> = Promise.resolve();
 
 async function open(): Promise<PGlite> {
   if (folder !== undefined && !existsSync(folder)) await copyTemplate(folder);
   return PGlite.create(folder === undefined ? {} : { dataDir: folder });
 }
 
-function errorOf(thrown: unknown): { message: string; code?: string } {
-  const { message, code } = thrown as { message?: unknown; code?: unknown };
-  return { message: String(message ?? thrown), ...(typeof code === "string" ? { code } : {}) };
+/** Each port asks one thing at a time. */
+function serve(port: MessagePort): void {
+  // Set while this port has the connection to itself.
+  let endTurn: (() => void) | undefined;
+  let inTransaction = false;
+  const takeTurn = async () => {
+    const before = turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    turn = promise;
+    await before;
+    endTurn = resolve;
+  };
+  const giveTurn = () => {
+    endTurn?.();
+    endTurn = undefined;
+  };
+  const ask = async (question: Statement): Promise<unknown> => {
+    const db = await opening;
+    if (!endTurn) await takeTurn();
+    const { kind } = question;
+    try {
+      const rows = await run(db, question);
+      inTransaction = kind === "begin" || (inTransaction && kind === "query");
+      return rows;
+    } catch (error) {
+      inTransaction &&= kind === "query";
+      throw error;
+    } finally {
+      if (!inTransaction) giveTurn();
+    }
+  };
+  answerOn<PgliteQuestion>(port, async (question) => {
+    if (question.kind === "join") return serve(question.port);
+    return question.kind === "open" ? void (await opening) : ask(question);
+  });
+  // A thread that ended in the midst of a transaction leaves none to the others.
+  port.on("close", () => {
+    if (endTurn) void opening.then((db) => db.exec("rollback")).finally(giveTurn);
+  });
 }
 
-async function answer(db: PGlite, { id, sql, params }: Request): Promise<void> {
-  try {
-    if (sql === "close") {
-      await db.close();
-      port?.postMessage({ id, rows: [] });
-    } else if (params.length === 0) {
-      port?.postMessage({ id, rows: await runScript(db, sql) });
-    } else {
-      port?.postMessage({ id, rows: (await db.query(sql, params)).rows });
+async function run(db: PGlite, statement: Statement): Promise<unknown> {
+  switch (statement.kind) {
+    case "query": {
+      const { sql, params } = statement;
+      return params.length === 0 ? runScript(db, sql) : (await db.query(sql, params)).rows;
     }
-  } catch (thrown) {
-    port?.postMessage({ id, error: errorOf(thrown) });
+    case "begin":
+    case "commit":
+    case "rollback":
+      return void (await db.exec(statement.kind));
+    case "close":
+      return db.close();
+    default:
+      return statement satisfies never;
   }
 }
 
@@ -52,10 +102,4 @@ async function runScript(db: PGlite, sql: string): Promise<unknown[]> {
   }
 }
 
-try {
-  const db = await open();
-  port.on("message", (request: Request) => void answer(db, request));
-  port.postMessage({ id: 0 });
-} catch (thrown) {
-  port.postMessage({ id: 0, error: errorOf(thrown) });
-}
+serve(parentPort);

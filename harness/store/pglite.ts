@@ -5,21 +5,12 @@
  * ours: a file beside the folder, made with O_EXCL, holding the pid of the owner.
  * It survives the death of the process, not the loss of power (PGlite never calls fsync).
  */
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { messageOf, TwintrackError } from "../../core/error.ts";
+import { askerOf } from "../port.ts";
 import type { Database, Query } from "./database.ts";
 import { lockFolder } from "./lock.ts";
-
-interface Reply {
-  id: number;
-  rows?: object[];
-  error?: { message: string; code?: string };
-}
-
-interface Waiting {
-  resolve(rows: object[]): void;
-  reject(error: Error): void;
-}
+import type { PgliteQuestion } from "./pglite-thread.ts";
 
 /** Opens the folder, or a database in memory when `folder` is undefined. */
 export async function openPglite(folder?: string): Promise<Database> {
@@ -40,44 +31,24 @@ export async function openPglite(folder?: string): Promise<Database> {
   }
 }
 
-/** The thread as its client sees it. */
-interface Link {
-  worker: Worker;
-  waiting: Map<number, Waiting>;
-  /** Set once the thread has ended: nothing will be answered any more. */
-  gone?: TwintrackError;
-}
-
 async function start(folder: string | undefined, unlock: () => void): Promise<Database> {
-  const link: Link = {
-    worker: new Worker(threadFile(), { workerData: { folder } }),
-    waiting: new Map(),
-  };
-  const opened = Promise.withResolvers<void>();
-  const lose = (message: string, cause?: unknown) => {
-    link.gone ??= new TwintrackError("STORE_UNAVAILABLE", message, { cause });
-    opened.reject(link.gone);
-    for (const waiter of link.waiting.values()) waiter.reject(link.gone);
-    link.waiting.clear();
-  };
-  link.worker.on("error", (cause) =>
-    lose(`The embedded database stopped: ${messageOf(cause)}`, cause),
-  );
-  link.worker.on("exit", () => lose("The embedded database is closed"));
-  link.worker.on("message", (reply: Reply) => {
-    if (reply.id !== 0) return answer(link, reply);
-    return reply.error ? opened.reject(fromThread(reply.error)) : opened.resolve();
+  const worker = new Worker(threadFile(), { workerData: { folder } });
+  const thread = askerOf(worker);
+  const lose = (message: string, cause?: unknown) =>
+    thread.lose(new TwintrackError("STORE_UNAVAILABLE", message, { cause }));
+  worker.on("error", (cause) => lose(`The embedded database stopped: ${messageOf(cause)}`, cause));
+  worker.on("exit", () => lose("The embedded database is closed"));
+  const ask = (question: PgliteQuestion, transfer?: MessagePort[]) =>
+    thread.ask<object[]>(question, transfer);
+  await ask({ kind: "open" }).catch(async (error: unknown) => {
+    await worker.terminate();
+    throw error;
   });
-  await opened.promise;
-  link.worker.unref();
-  return database(link, unlock);
-}
-
-function answer({ waiting }: Link, { id, rows, error }: Reply): void {
-  const waiter = waiting.get(id);
-  waiting.delete(id);
-  if (error) waiter?.reject(fromThread(error));
-  else waiter?.resolve(rows ?? []);
+  return database(ask, async () => {
+    await ask({ kind: "close" }).catch(() => undefined);
+    await worker.terminate();
+    unlock();
+  });
 }
 
 function threadFile(): URL {
@@ -85,15 +56,20 @@ function threadFile(): URL {
   return new URL(`./pglite-thread.${extension}`, import.meta.url);
 }
 
-function fromThread(error: { message: string; code?: string }): Error {
-  return Object.assign(
-    new Error(error.message),
-    error.code === undefined ? {} : { code: error.code },
+/** The same embedded database, from another thread of the process that has it open. */
+export function joinPglite(port: MessagePort): Database {
+  const thread = askerOf(port);
+  port.on("close", () =>
+    thread.lose(new TwintrackError("STORE_UNAVAILABLE", "The embedded database is closed")),
   );
+  return database(thread.ask, async () => port.close());
 }
 
-function database(link: Link, unlock: () => void): Database {
-  const send = sender(link);
+type Ask = (question: PgliteQuestion, transfer?: MessagePort[]) => Promise<object[]>;
+
+function database(ask: Ask, end: () => Promise<void>): Database {
+  const query: Query = <Row extends object>(sql: string, params: readonly unknown[] = []) =>
+    ask({ kind: "query", sql, params: [...params] }) as Promise<Row[]>;
   let closing: Promise<void> | undefined;
   // One connection: a transaction holds it, everything else waits its turn.
   let turn: Promise<unknown> = Promise.resolve();
@@ -104,42 +80,32 @@ function database(link: Link, unlock: () => void): Database {
   };
   return {
     kind: "pglite",
-    query: (sql, params) => inTurn(() => send(sql, params)),
-    transaction: (work) => inTurn(() => inTransaction(send, work)),
+    query: (sql, params) => inTurn(() => query(sql, params)),
+    transaction: (work) => inTurn(() => inTransaction(ask, query, work)),
+    way() {
+      const { port1, port2 } = new MessageChannel();
+      void ask({ kind: "join", port: port1 }, [port1]);
+      return { kind: "pglite", port: port2 };
+    },
     close() {
-      closing ??= inTurn(() => send("close").catch(() => []))
-        .then(() => link.worker.terminate())
-        .then(unlock);
+      closing ??= inTurn(end);
       return closing;
     },
   };
 }
 
-function sender(link: Link): Query {
-  const { worker, waiting } = link;
-  let lastId = 0;
-  return <Row extends object>(sql: string, params: readonly unknown[] = []) => {
-    if (link.gone) return Promise.reject(link.gone);
-    const { promise, resolve, reject } = Promise.withResolvers<object[]>();
-    const id = ++lastId;
-    waiting.set(id, { resolve, reject });
-    // While a statement runs the process must stay alive for its answer.
-    worker.ref();
-    worker.postMessage({ id, sql, params: [...params] });
-    return promise.finally(() => {
-      if (waiting.size === 0) worker.unref();
-    }) as Promise<Row[]>;
-  };
-}
-
-async function inTransaction<T>(send: Query, work: (query: Query) => Promise<T>): Promise<T> {
-  await send("begin");
+async function inTransaction<T>(
+  ask: Ask,
+  query: Query,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  await ask({ kind: "begin" });
   try {
-    const result = await work(send);
-    await send("commit");
+    const result = await work(query);
+    await ask({ kind: "commit" });
     return result;
   } catch (error) {
-    await send("rollback");
+    await ask({ kind: "rollback" });
     throw error;
   }
 }

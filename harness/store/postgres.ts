@@ -41,6 +41,7 @@ export function openPostgres({ url, maxConnections = 4 }: PostgresOptions): Data
           : rowsOf(pool, sql, params),
       ),
     transaction: (work) => told(url, () => inTransaction(pool, work)),
+    way: () => ({ kind: "postgres", url }),
     close() {
       // A server that does not answer is left without a goodbye.
       closing ??= within(END_TIMEOUT_MS, pool.end());
