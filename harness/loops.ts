@@ -6,18 +6,18 @@ import { messageOf } from "../core/error.ts";
 import type { KeyBook } from "./access/key-book.ts";
 import { pauseNoter } from "./audit/pause.ts";
 import type { Backlog } from "./backlog.ts";
+import { type Carrier, carrierPlan, openCarrier, startCarrier } from "./carrier.ts";
 import type { ResolvedConfig } from "./config.ts";
+import type { Gap } from "./frame.ts";
 import { privacyOf } from "./privacy/privacy.ts";
 import { retentionChore } from "./privacy/retention.ts";
-import { openShadowWorker, type ShadowWorker } from "./shadow.ts";
-import type { ShadowHost } from "./shadow-host.ts";
-import { openShipper, type Shipper } from "./shipper.ts";
+import { shadowTimeoutsMs } from "./shadow.ts";
+import { openShadowHost } from "./shadow-host.ts";
 import type { Spool } from "./spool.ts";
 import type { StageBook } from "./stage.ts";
 import { stageWatch } from "./stage-watch.ts";
 import type { Database } from "./store/database.ts";
-import { openJobs, type TrialJobs } from "./store/jobs.ts";
-import { openDatabase, secondConnection } from "./store/open.ts";
+import { joinDatabase, openDatabase, secondConnection } from "./store/open.ts";
 import { makeWeeks } from "./store/weeks.ts";
 import { until, within } from "./wait.ts";
 
@@ -36,7 +36,6 @@ const ROTATE_EVERY_MS = 5 * 60_000;
 const EXPIRE_EVERY_MS = 60_000;
 /** How long the end may wait for a database that does not answer. */
 const CLOSE_MS = 5_000;
-const END_MS = 1_000;
 
 /** Work that is due now and then, while the database answers; a failure waits for the next time. */
 export interface Chore {
@@ -53,55 +52,58 @@ const chores: readonly Chore[] = [stageWatch, weekChore, retentionChore];
 
 interface Machinery {
   db: Database;
-  /** For reports and commands: a slow question must not hold up what is shipped and judged. */
+  /** For reports and commands: a slow question must not hold up what follows the stages. */
   desk: Database;
-  jobs: TrialJobs;
-  shipper: Shipper;
-  drain: ShadowWorker["drain"];
+  carrier(): Promise<Carrier>;
 }
 
 export interface Loops {
-  machinery(): Promise<Machinery>;
+  /** For reports and commands; rejects with the reason while the database does not answer. */
+  desk(): Promise<Database>;
   problems: { database?: string; shadow?: string };
   /** Trials judged since the start. */
   judged(): number;
+  /** Pid of the shadow process, while there is one. */
+  pid(): number | undefined;
   settle(): Promise<void>;
   close(): Promise<void>;
 }
 
-interface LoopParts {
+export interface LoopParts {
   config: ResolvedConfig;
   stages: StageBook;
   keys: KeyBook;
   spool: Spool;
   backlog: Backlog;
-  host: ShadowHost;
   judges: boolean;
+  /** Where is shipped and judged: beside whoever answers, or in the same thread. */
+  inThread: boolean;
 }
 
 export function startLoops(parts: LoopParts): Loops {
   const stop = new AbortController();
   const problems: Loops["problems"] = { database: "It has not answered yet" };
-  let machinery: Promise<Machinery> | undefined;
   let opened: Machinery | undefined;
-  const connected = (): Promise<Machinery> => {
-    machinery ??= connect(parts).then((ready) => {
-      opened = ready;
-      return ready;
-    });
-    machinery.catch((error: unknown) => {
+  let carrier: Carrier | undefined;
+  const connected = reopened(async () => {
+    try {
+      opened = await connect(parts, (current) => {
+        carrier = current;
+      });
+      return opened;
+    } catch (error) {
       problems.database = messageOf(error);
-      machinery = undefined;
-    });
-    return machinery;
-  };
+      throw error;
+    }
+  });
   const bell = openBell();
   const notePause = pauseNoter(parts.stages);
-  const ship = async () => {
-    const { shipper } = await connected();
-    if ((await shipper.ship()) > 0) bell.ring();
+  const load = loader(parts.spool);
+  const ship = inTurn(async () => {
+    const carrying = await (await connected()).carrier();
+    if ((await load(carrying)) > 0) bell.ring();
     delete problems.database;
-  };
+  });
   // Apart from shipping, which does not end while more comes than it can carry.
   const follow = async () => {
     const { db } = await connected();
@@ -109,21 +111,17 @@ export function startLoops(parts: LoopParts): Loops {
     await notePause(db);
   };
   const recount = async () => parts.backlog.refresh((await connected()).db);
-  // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
-  let pausing = new AbortController();
   let judged = 0;
+  // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
   const judge = inTurn(async () => {
-    const { drain } = await connected();
-    const stopped = AbortSignal.any([stop.signal, pausing.signal]);
-    if (parts.judges && !parts.stages.isPaused()) judged += await drain(stopped);
+    const carrying = await (await connected()).carrier();
+    if (parts.judges && !parts.stages.isPaused() && !stop.signal.aborted)
+      judged += await carrying.judge();
     delete problems.shadow;
   });
   // The kill switch stops what is under way as well, and the process in which it runs.
   const followSwitch = async () => {
-    if (parts.stages.isPaused()) {
-      pausing.abort();
-      await parts.host.stop();
-    } else if (pausing.signal.aborted) pausing = new AbortController();
+    if (parts.stages.isPaused()) await carrier?.halt();
   };
   const loops = [
     loop(stop.signal, ship, tick, (error) => {
@@ -143,16 +141,17 @@ export function startLoops(parts: LoopParts): Loops {
     ),
   ];
   const finish = async () => {
+    await carrier?.halt();
     await Promise.allSettled(loops);
     // What was answered last is shipped now; what cannot be shipped waits in the spool.
     parts.spool.rotate();
-    await machinery?.catch(() => undefined);
-    await opened?.shipper.ship().catch(() => 0);
+    if (carrier) await load(carrier).catch(() => 0);
   };
   return {
-    machinery: connected,
+    desk: async () => (await connected()).desk,
     problems,
     judged: () => judged,
+    pid: () => carrier?.pid(),
     async settle() {
       await ship();
       await follow();
@@ -162,10 +161,41 @@ export function startLoops(parts: LoopParts): Loops {
     async close() {
       stop.abort();
       await within(CLOSE_MS, finish());
-      // What a worker leaves half done is its heirs', whether or not the database hears of it.
-      if (opened) await within(END_MS, opened.jobs.close()).catch(() => undefined);
+      await carrier?.close();
       await Promise.allSettled([opened?.db.close(), opened?.desk.close()]);
     },
+  };
+}
+
+/** Hands over what the spool has; what its memory had is kept here until it is stored, as a thread that ends has lost it. */
+function loader(spool: Spool): (carrier: Carrier) => Promise<number> {
+  let taken: { memory: Uint8Array; gaps: Gap[] } | undefined;
+  let holder: Carrier | undefined;
+  return async (carrier) => {
+    taken ??= { memory: Buffer.concat(spool.takeMemory()), gaps: spool.takeGaps() };
+    const handed = holder === carrier ? NOTHING : taken;
+    holder = carrier;
+    const shipped = await carrier.ship({ files: spool.files(), ...handed });
+    taken = undefined;
+    holder = undefined;
+    return shipped;
+  };
+}
+
+const NOTHING = { memory: new Uint8Array(), gaps: [] };
+
+/** Opened when it is first needed, and again after it failed or was lost. */
+function reopened<T>(open: (onLost: () => void) => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined;
+  const forget = () => {
+    current = undefined;
+  };
+  return () => {
+    if (!current) {
+      current = open(forget);
+      current.catch(forget);
+    }
+    return current;
   };
 }
 
@@ -191,18 +221,40 @@ async function every(
   }
 }
 
-async function connect({ config, stages, spool, host }: LoopParts): Promise<Machinery> {
+/** @param use gets the carrier of the moment */
+async function connect(
+  { config, stages, inThread }: LoopParts,
+  use: (carrier: Carrier | undefined) => void,
+): Promise<Machinery> {
   const db = await openDatabase(config);
-  // Who is ready knows the stages.
-  const opening = stages.refresh(db).then(() => openJobs(db));
-  const jobs = await opening.catch(async (error: unknown) => {
+  const carrier = reopened(async (onLost) => {
+    const plan = inThread ? carrierPlan(config, db) : undefined;
+    const lost = () => {
+      use(undefined);
+      onLost();
+    };
+    const opened = await (plan ? startCarrier(plan, lost) : carrierHere(config, db));
+    use(opened);
+    return opened;
+  });
+  try {
+    // Who is ready knows the stages.
+    await stages.refresh(db);
+    await carrier();
+    return { db, desk: secondConnection(db, config), carrier };
+  } catch (error) {
     await db.close();
     throw error;
+  }
+}
+
+function carrierHere(config: ResolvedConfig, db: Database): Promise<Carrier> {
+  return openCarrier({
+    db: joinDatabase(db.way()),
+    host: openShadowHost(config),
+    privacy: privacyOf(config),
+    timeoutsMs: shadowTimeoutsMs(config),
   });
-  const { vault } = privacyOf(config);
-  const worker = openShadowWorker({ db, jobs, host, config });
-  const desk = secondConnection(db, config);
-  return { db, desk, jobs, shipper: openShipper({ db, jobs, spool, vault }), drain: worker.drain };
 }
 
 const tick = (signal: AbortSignal) => until(TICK_MS, signal);

@@ -34,7 +34,24 @@ export interface ShadowHost {
 }
 
 export function openShadowHost(config: ResolvedConfig): ShadowHost {
-  return config.file === undefined ? inProcessHost(config) : childHost(config, config.file);
+  const launch = launchOf(config);
+  return launch === undefined ? inProcessHost(config) : launchedHost(launch);
+}
+
+/** How the shadow process is started: data only, so that any thread can do it. */
+export interface Launch {
+  configFile: string;
+  dataDir: string;
+  env: NodeJS.ProcessEnv;
+  permissions: string[];
+}
+
+/** Undefined for a configuration that no other process can load. */
+export function launchOf(config: ResolvedConfig): Launch | undefined {
+  const { file, dataDir, egress } = config;
+  if (file === undefined) return undefined;
+  const env = shadowEnvironment(egress);
+  return { configFile: file, dataDir, env, permissions: permissions(config) };
 }
 
 /** Judges in this process: tools are isolated as strictly, but a candidate shares memory with the caller. */
@@ -70,14 +87,24 @@ const LOG_BYTES = 64 * 1024;
 /** The kill switch promises an end within a second. */
 const END_MS = 500;
 
-function childHost(config: ResolvedConfig, configFile: string): ShadowHost {
+/** @param onPid hears of each process that is started, and that there is none */
+export function launchedHost(
+  launch: Launch,
+  onPid: (pid: number | undefined) => void = () => undefined,
+): ShadowHost {
   let child: Child | undefined;
+  const use = (next: Child | undefined) => {
+    child = next;
+    onPid(next?.process.pid);
+  };
   const current = (): Child => {
-    child ??= startChild(config, configFile, forget);
-    return child;
+    if (child) return child;
+    const started = startChild(launch, forget);
+    use(started);
+    return started;
   };
   const forget = (gone: ChildProcess) => {
-    if (child?.process === gone) child = undefined;
+    if (child?.process === gone) use(undefined);
   };
   const stop = async () => {
     if (child) await dismiss(child.process);
@@ -143,15 +170,14 @@ async function dismissed(running: ChildProcess): Promise<void> {
 }
 
 function startChild(
-  config: ResolvedConfig,
-  configFile: string,
+  { configFile, dataDir, env, permissions }: Launch,
   onExit: (gone: ChildProcess) => void,
 ): Child {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const entry = fileURLToPath(new URL(`./shadow-process.${extension}`, import.meta.url));
-  const process_ = fork(entry, [configFile, config.dataDir], {
-    env: shadowEnvironment(config.egress),
-    ...limited([`--max-old-space-size=${MEMORY_MIB}`, ...permissions(config)]),
+  const process_ = fork(entry, [configFile, dataDir], {
+    env,
+    ...limited([`--max-old-space-size=${MEMORY_MIB}`, ...permissions]),
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,

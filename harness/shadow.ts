@@ -9,7 +9,7 @@ import { type Breaker, openBreaker } from "./breaker.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { lostTrial, reasonOf } from "./lost-trial.ts";
-import { type Privacy, privacyOf } from "./privacy/privacy.ts";
+import type { Privacy } from "./privacy/privacy.ts";
 import { protectTrial } from "./privacy/protect.ts";
 import type { ShadowHost } from "./shadow-host.ts";
 import type { Database } from "./store/database.ts";
@@ -35,16 +35,26 @@ export interface ShadowWorkerOptions {
   db: Database;
   jobs: TrialJobs;
   host: ShadowHost;
-  config: ResolvedConfig;
+  privacy: Privacy;
+  /** Of each flow, see {@link shadowTimeoutsMs}. */
+  timeoutsMs: Readonly<Record<string, number>>;
+}
+
+/** How long one side of a trial may run, for each flow. */
+export function shadowTimeoutsMs({ flows }: Pick<ResolvedConfig, "flows">): Record<string, number> {
+  const limits = Object.entries(flows).map(([flow, { shadow }]) => [
+    flow,
+    shadow?.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
+  ]);
+  return Object.fromEntries(limits) as Record<string, number>;
 }
 
 interface Bench extends ShadowWorkerOptions {
   breaker: Breaker;
-  privacy: Privacy;
 }
 
 export function openShadowWorker(options: ShadowWorkerOptions): ShadowWorker {
-  const bench: Bench = { ...options, breaker: openBreaker(), privacy: privacyOf(options.config) };
+  const bench: Bench = { ...options, breaker: openBreaker() };
   const { db, jobs } = bench;
   let size = BATCH_TRIALS.least;
   return {
@@ -124,10 +134,10 @@ async function judgeEach(
 }
 
 /** Rejects when the trial's process was lost. */
-async function judge({ host, config, breaker }: Bench, trial: OpenTrial): Promise<JudgedTrial> {
+async function judge({ host, timeoutsMs, breaker }: Bench, trial: OpenTrial): Promise<JudgedTrial> {
   if (!breaker.admits(trial.flow)) return lostTrial(trial, "not_run", "breaker");
   try {
-    const judged = await host.judge(trial, limitOf(config, trial));
+    const judged = await host.judge(trial, limitMs(timeoutsMs, trial));
     breaker.note(trial.flow, judged.verdict in FAILURES);
     return judged;
   } catch (error) {
@@ -138,9 +148,9 @@ async function judge({ host, config, breaker }: Bench, trial: OpenTrial): Promis
 
 const FAILURES = { candidate_error: true, candidate_timeout: true };
 
-function limitOf(config: ResolvedConfig, trial: OpenTrial): number {
-  const sideMs = config.flows[trial.flow]?.shadow?.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
-  return sideMs * (trial.noiseWanted ? 2 : 1) + GRACE_MS;
+function limitMs(timeoutsMs: Bench["timeoutsMs"], { flow, noiseWanted }: OpenTrial): number {
+  const sideMs = timeoutsMs[flow] ?? DEFAULT_SHADOW_TIMEOUT_MS;
+  return sideMs * (noiseWanted ? 2 : 1) + GRACE_MS;
 }
 
 /** @param until whoever waits for it has ended */

@@ -21,10 +21,13 @@ export interface Shipper {
   ship(): Promise<number>;
 }
 
+/** What is shipped out of. */
+type ShippedSpool = Pick<Spool, "takeMemory" | "takeGaps"> & { files(): readonly SpoolFile[] };
+
 export interface ShipperOptions {
   db: Database;
   jobs: Pick<TrialJobs, "add">;
-  spool: Spool;
+  spool: ShippedSpool;
   vault: Vault;
 }
 

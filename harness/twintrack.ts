@@ -10,7 +10,6 @@ import { openLedger } from "./ledger.ts";
 import { type Answer, type Live, openLive, type RunRequest } from "./live.ts";
 import { type Loops, startLoops } from "./loops.ts";
 import { privacyOf } from "./privacy/privacy.ts";
-import { openShadowHost, type ShadowHost } from "./shadow-host.ts";
 import { openSides, type Sides } from "./side.ts";
 import { openSpool, type Spool } from "./spool.ts";
 import { openStageBook, type StageBook } from "./stage.ts";
@@ -47,11 +46,16 @@ export interface Harness {
 export interface HarnessOptions {
   /** Judges trials itself; default true. Without it, others have to. */
   judges?: boolean;
+  /**
+   * Ships and judges in a thread of its own, for who answers much and long. Default false. A
+   * configuration that no other process can load is judged in this thread all the same.
+   */
+  inThread?: boolean;
 }
 
 export function openHarness(
   config: ResolvedConfig,
-  { judges = true }: HarnessOptions = {},
+  { judges = true, inThread = false }: HarnessOptions = {},
 ): Harness {
   if (process.env.TWINTRACK_ROLE === "shadow") {
     throw new TwintrackError(
@@ -71,8 +75,7 @@ export function openHarness(
   const ledger = openLedger(config.dataDir, epoch, privacy.vault);
   const live = openLive({ sides, stages, spool, backlog, epoch, ledger, privacy });
   const tap = openTap({ sides, stages, spool, backlog, privacy });
-  const host = openShadowHost(config);
-  const loops = startLoops({ config, stages, keys, spool, backlog, host, judges });
+  const loops = startLoops({ config, stages, keys, spool, backlog, judges, inThread });
   return {
     config,
     sides,
@@ -80,12 +83,12 @@ export function openHarness(
     keys,
     live,
     tap,
-    database: async () => (await loops.machinery()).desk,
-    status: () => statusOf(config, { live, tap }, spool, host, stages, loops),
+    database: loops.desk,
+    status: () => statusOf(config, { live, tap }, spool, stages, loops),
     settle: loops.settle,
     async close() {
       await loops.close();
-      await Promise.allSettled([host.close(), sides.close()]);
+      await sides.close().catch(() => undefined);
       spool.close();
     },
   };
@@ -95,14 +98,13 @@ function statusOf(
   config: ResolvedConfig,
   { live, tap }: Pick<Harness, "live" | "tap">,
   spool: Spool,
-  host: ShadowHost,
   stages: StageBook,
   loops: Loops,
 ): Status {
   const { problems } = loops;
   const { mask } = privacyOf(config);
   const spoolProblem = spool.problem();
-  const pid = host.pid();
+  const pid = loops.pid();
   return {
     ...live.counts(),
     ...tap.counts(),
@@ -139,7 +141,7 @@ export interface RunAnswer {
 
 /** The dual run inside your own process. Give `file: import.meta.url` so that shadows get a process of their own. */
 export function createTwintrack(config: TwintrackConfig): Twintrack {
-  const harness = openHarness(resolveConfig(config));
+  const harness = openHarness(resolveConfig(config), { inThread: true });
   return {
     run: async (flow, input, options) =>
       outputOf(flow, await harness.live.answer(flow, input, options)),

@@ -51,7 +51,7 @@ async function startServer(cli: Cli, options: ServeOptions) {
     import("../twintrack.ts"),
     import("../http/server.ts"),
   ]);
-  const harness = openHarness(config, { judges: options.work });
+  const harness = openHarness(config, { judges: options.work, inThread: true });
   const warnings = await refuseToShare(harness);
   const host = options.host ?? process.env.TWINTRACK_HOST ?? "127.0.0.1";
   const apiKey = secretOf("TWINTRACK_API_KEY");

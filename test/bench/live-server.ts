@@ -51,7 +51,7 @@ async function serveDirect(): Promise<Served> {
 
 async function serveShadow(): Promise<Served> {
   const config = await loadConfig(fileURLToPath(new URL("live.config.ts", import.meta.url)));
-  const harness = openHarness(config);
+  const harness = openHarness(config, { inThread: true });
   await harness.database();
   const server = await serve(harness, { port: 0 });
   return {

@@ -4,7 +4,8 @@ import { getEventListeners } from "node:events";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { JsonValue } from "../../core/json.ts";
 import { loadConfig } from "../../harness/config.ts";
-import { openShadowWorker } from "../../harness/shadow.ts";
+import { privacyOf } from "../../harness/privacy/privacy.ts";
+import { openShadowWorker, shadowTimeoutsMs } from "../../harness/shadow.ts";
 import { openShadowHost } from "../../harness/shadow-host.ts";
 import { books } from "../../harness/store/books.ts";
 import { openJobs, type TrialJobs } from "../../harness/store/jobs.ts";
@@ -113,7 +114,13 @@ test("a drain that goes on for days keeps nothing of what it judged", async () =
       return batch;
     },
   };
-  const worker = openShadowWorker({ db: fresh.db, jobs: watched, host, config });
+  const worker = openShadowWorker({
+    db: fresh.db,
+    jobs: watched,
+    host,
+    privacy: privacyOf(config),
+    timeoutsMs: shadowTimeoutsMs(config),
+  });
   const stop = new AbortController();
   try {
     expect(await worker.drain(stop.signal)).toBe(40);
