@@ -45,10 +45,16 @@ export function runIntercepted<T>(interceptor: Interceptor, work: () => T): T {
   return contexts.run({ kind: "run", interceptor, ...outset }, work);
 }
 
-/** Runs a call of our own tool server; a chain run around it keeps its say. */
+/** A shadow process is one from its start; reading the environment for each call would be felt. */
+export const IN_SHADOW = process.env.TWINTRACK_ROLE === "shadow";
+
+/**
+ * Runs a call of our own tool server; a chain run around it keeps its say. Only in a shadow process
+ * does it matter who called, so only there does the call carry it along.
+ */
 export function runAsPort<T>(work: () => T): T {
   const reaching = () => permitEgress(work);
-  return contexts.getStore() ? reaching() : contexts.run({ kind: "port" }, reaching);
+  return IN_SHADOW && !contexts.getStore() ? contexts.run({ kind: "port" }, reaching) : reaching();
 }
 
 export function currentContext(): Context | undefined {

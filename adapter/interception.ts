@@ -13,7 +13,7 @@ import { TwintrackError } from "../core/error.ts";
 import { patchHistories } from "./chat-history.ts";
 import { patchGraphs } from "./checkpoint.ts";
 import { patchClassic } from "./classic-memory.ts";
-import { currentContext, runWithin } from "./context.ts";
+import { currentContext, IN_SHADOW, type RunContext, runWithin } from "./context.ts";
 import { derive } from "./derive.ts";
 import {
   type CoreExports,
@@ -63,27 +63,34 @@ function isRunnableTool(tool: object): boolean {
   return typeof lc_name === "function" && lc_name.call(tool.constructor) === "RunnableToolLike";
 }
 
-type Method = (this: ToolObject, input: unknown, ...rest: unknown[]) => Promise<unknown>;
+type Method = (this: ToolObject, ...args: unknown[]) => Promise<unknown>;
 
 function patchCall(owner: object): void {
   replace<Method>(
     owner,
     "call",
     (original) =>
-      async function call(input, ...rest) {
+      function call(...args) {
         const context = currentContext();
-        if (context?.kind !== "run")
-          return passed(this, context, () => original.call(this, input, ...rest));
-        const derived = derive(this, (parsed, proceed) =>
-          runWithin({ ...context, announced: false }, () =>
-            context.interceptor.tool({ tool: this, parsed, raw: argsOf(input), proceed }),
-          ),
-        );
-        return runWithin({ ...context, announced: true }, () =>
-          original.call(derived, input, ...rest),
-        );
+        if (context?.kind === "run") return intercepted(this, context, original, args);
+        return isStray(context) ? Promise.reject(strayCall(this)) : original.apply(this, args);
       },
   );
+}
+
+function intercepted(
+  tool: ToolObject,
+  context: RunContext,
+  original: Method,
+  args: unknown[],
+): Promise<unknown> {
+  const raw = argsOf(args[0]);
+  const derived = derive(tool, (parsed, proceed) =>
+    runWithin({ ...context, announced: false }, () =>
+      context.interceptor.tool({ tool, parsed, raw, proceed }),
+    ),
+  );
+  return runWithin({ ...context, announced: true }, () => original.apply(derived, args));
 }
 
 /** A runnable made a tool has no `call`: its `invoke` parses a tool call and runs the runnable. */
@@ -92,27 +99,32 @@ function patchInvoke(owner: object): void {
     owner,
     "invoke",
     (original) =>
-      async function invoke(input, ...rest) {
+      async function invoke(...args) {
         const context = currentContext();
-        const proceed = () => original.call(this, input, ...rest);
-        if (context?.kind !== "run") return passed(this, context, proceed);
-        const parsed = await parsedBy(this, input);
+        if (isStray(context)) throw strayCall(this);
+        const proceed = () => original.apply(this, args);
+        if (context?.kind !== "run") return proceed();
+        const parsed = await parsedBy(this, args[0]);
         // What the schema refuses never reaches the runnable; LangChain words the refusal.
         return parsed === REFUSED
           ? proceed()
           : context.interceptor.tool({
               tool: this,
               parsed: parsed.args,
-              raw: argsOf(input),
+              raw: argsOf(args[0]),
               proceed,
             });
       },
   );
 }
 
-function passed<T>(tool: ToolObject, context: { kind: string } | undefined, proceed: () => T): T {
-  if (context || process.env.TWINTRACK_ROLE !== "shadow") return proceed();
-  throw new TwintrackError(
+/** A call of nobody's: in a shadow process, outside of any run and of our own tool server. */
+function isStray(context: object | undefined): boolean {
+  return IN_SHADOW && context === undefined;
+}
+
+function strayCall(tool: ToolObject): TwintrackError {
+  return new TwintrackError(
     "EFFECT_REFUSED",
     `${tool.name} was called in a shadow process outside of any run; it was not executed`,
     { hint: "Call tools while the chain runs, and await what calls them." },

@@ -1,14 +1,16 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { RunnableLambda } from "@langchain/core/runnables";
 import { tool } from "@langchain/core/tools";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { chain } from "../../adapter/capture.ts";
 import type { ChainOptions } from "../../adapter/chain.ts";
-import { toolServer } from "../../adapter/in-process.ts";
 import type { ToolCall } from "../../core/ledger.ts";
 import { invoiceChain } from "../../fixtures/invoices/chain.ts";
 import { refundAgent } from "../../fixtures/refunds/agent.ts";
@@ -27,7 +29,6 @@ beforeEach(() => {
 
 afterEach(() => {
   delete process.env.TWINTRACK_SINK;
-  delete process.env.TWINTRACK_ROLE;
   rmSync(folder, { recursive: true });
 });
 
@@ -295,12 +296,14 @@ test("outside of any run a tool is what it was", async () => {
 });
 
 test("in a shadow process a tool called outside of any run is refused", async () => {
-  process.env.TWINTRACK_ROLE = "shadow";
-  await chain(() => null).invoke({}, LIVE);
+  const script = fileURLToPath(import.meta.resolve("./stray-call.ts"));
+  const env = { ...process.env, TWINTRACK_ROLE: "shadow" };
+  const { stdout } = await promisify(execFile)(process.execPath, [script], { env });
 
-  await expect(rows.invoke({})).rejects.toMatchObject({ code: "EFFECT_REFUSED" });
-  const throughPort = await toolServer([rows]).callTool("rows", {});
-  expect(throughPort).not.toHaveProperty("isError");
+  expect(JSON.parse(stdout)).toEqual({
+    stray: "EFFECT_REFUSED",
+    throughPort: { content: [{ type: "text", text: "2 rows" }] },
+  });
 });
 
 test("tools of a CommonJS copy of LangChain are captured too", async () => {
