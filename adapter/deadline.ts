@@ -5,14 +5,12 @@
  * answered in time, and is told that the work itself may go on.
  */
 import { TwintrackError } from "../core/error.ts";
+import { startLimit } from "./expiry.ts";
 
 export interface Limits {
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
 }
-
-/** The longest wait a Node timer can count; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Errors made here, so that a chain's own `TIMEOUT` is not mistaken for our limit. */
 const expired = new WeakSet<Error>();
@@ -45,9 +43,9 @@ export function withinLimits<T>(
     };
     const cancel = () => end(new TwintrackError("CANCELLED", `${what} was cancelled; ${MAY_RUN}`));
     signal?.addEventListener("abort", cancel, { once: true });
-    const timer = timeoutMs === undefined ? undefined : expiry(what, timeoutMs, end);
+    const stopTimer = timeoutMs === undefined ? undefined : expiry(what, timeoutMs, end);
     const settle = <Value>(how: (value: Value) => void, value: Value) => {
-      clearTimeout(timer);
+      stopTimer?.();
       signal?.removeEventListener("abort", cancel);
       how(value);
     };
@@ -61,13 +59,10 @@ export function withinLimits<T>(
 const MAY_RUN = "it may still be running";
 
 function expiry(what: string, timeoutMs: number, end: (error: TwintrackError) => void) {
-  return setTimeout(
-    () => {
-      const text = `${what} did not finish within ${timeoutMs} ms; ${MAY_RUN}`;
-      const error = new TwintrackError("TIMEOUT", text);
-      expired.add(error);
-      end(error);
-    },
-    Math.min(timeoutMs, MAX_TIMER_MS),
-  );
+  return startLimit(timeoutMs, () => {
+    const text = `${what} did not finish within ${timeoutMs} ms; ${MAY_RUN}`;
+    const error = new TwintrackError("TIMEOUT", text);
+    expired.add(error);
+    end(error);
+  });
 }
