@@ -7,7 +7,13 @@
  * Everything is JSON data: over HTTP a value that JSON refuses would leave the client waiting.
  */
 import { messageOf } from "../core/error.ts";
-import { isJsonObject, type JsonConversion, type JsonObject, toJson } from "../core/json.ts";
+import {
+  isJsonObject,
+  type JsonConversion,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from "../core/json.ts";
 import { serializeError } from "../core/outcome.ts";
 import { RESULT_META_KEY, type ToolResult } from "../core/tool.ts";
 import { type Block, isBlockList, textBlock, toMcpBlock } from "./block.ts";
@@ -29,10 +35,10 @@ export function toolResult(result: ToolReturn): ToolResult {
   if (direct) return directResult(direct, durationMs, commands);
   const message = isToolMessage(output) ? output : undefined;
   const kept = keptRaw(raw);
-  const artifact = message?.artifact === undefined ? {} : { artifact: dataOf(message.artifact) };
-  const meta = { ...kept, ...artifact, durationMs };
+  const meta: JsonObject = { ...kept, durationMs };
+  if (message?.artifact !== undefined) meta.artifact = dataOf(message.artifact);
   const _meta = { [RESULT_META_KEY]: meta };
-  const content = blocksOf(message ? message.content : output, { ...kept, of: raw });
+  const content = blocksOf(message ? message.content : output, { kept, of: raw });
   if (message?.status === "error") return { content, isError: true, _meta };
   const structured = structuredOf(raw, meta);
   return structured ? { content, structuredContent: structured, _meta } : { content, _meta };
@@ -87,9 +93,9 @@ function messagesResult(messages: readonly MessageLike[], durationMs: number): T
   };
 }
 
-type Kept = JsonConversion & { raw: JsonConversion["value"]; reason?: string };
+type Kept = { raw: JsonValue; lossy: boolean; reason?: string };
 
-function keptRaw(raw: unknown): Omit<Kept, "value"> {
+function keptRaw(raw: unknown): Kept {
   try {
     const { value, lossy } = rawJson(raw);
     return { raw: value, lossy };
@@ -99,7 +105,7 @@ function keptRaw(raw: unknown): Omit<Kept, "value"> {
   }
 }
 
-function dataOf(value: unknown): JsonConversion["value"] {
+function dataOf(value: unknown): JsonValue {
   return keptRaw(value).raw;
 }
 
@@ -120,20 +126,15 @@ function hasField(value: unknown, name: string): boolean {
   return typeof value === "object" && value !== null && Object.hasOwn(value, name);
 }
 
-interface KeptAs {
-  raw: JsonConversion["value"];
-  lossy: boolean;
-  /** What the kept form is of. */
-  of: unknown;
-}
-
-function blocksOf(content: unknown, kept?: KeptAs): Block[] {
+/** `known`: a value and the form in which it was kept. */
+function blocksOf(content: unknown, known?: { kept: Kept; of: unknown }): Block[] {
   if (content === undefined) return [textBlock("")];
   if (typeof content === "string") {
-    return [textBlock(kept?.lossy && isJsonObject(kept.raw) ? jsonOr(content, kept.raw) : content)];
+    const { raw, lossy } = known?.kept ?? {};
+    return [textBlock(lossy && isJsonObject(raw) ? jsonOr(content, raw) : content)];
   }
   if (isBlockList(content) && content.length > 0) return content.map(toMcpBlock);
-  return [textBlock(JSON.stringify(kept?.of === content ? kept.raw : dataOf(content)))];
+  return [textBlock(JSON.stringify(known?.of === content ? known?.kept.raw : dataOf(content)))];
 }
 
 /** LangChain's text where it is JSON; of a value that has none it makes `[object Object]`. */

@@ -1,26 +1,18 @@
 /** JavaScript LangChain tools, called in this process, as a {@link ToolServer}. */
 import { TwintrackError } from "../core/error.ts";
-import type { CommandPolicy } from "./command.ts";
 import type { ContractModes } from "./enforcement.ts";
-import { invokeTool } from "./invocation.ts";
+import { type Hosting, invokeTool } from "./invocation.ts";
 import { type KnownTool, type Listing, listTools } from "./listing.ts";
 import { suggestion } from "./nearest.ts";
 import type { ToolObject } from "./shape.ts";
 import type { ToolServer } from "./tool-server.ts";
 
-export interface InProcessOptions extends ContractModes {
-  /**
-   * What the host gives a tool beside its arguments (context, store, state), by the author's name.
-   * A key whose value is undefined promises that every call brings it.
-   */
-  inject?: (originalName: string) => Readonly<Record<string, unknown>> | undefined;
+export interface InProcessOptions extends ContractModes, Hosting {
   /**
    * What a tool cannot do without, by the author's name: `{ remember: ["store"] }`. The tool's own
    * `metadata.requires` says the same. A tool whose host does not bind it is listed as unsupported.
    */
   requires?: Readonly<Record<string, readonly string[]>>;
-  /** What a returned LangGraph `Command` becomes: an error with a hint (default), or data. */
-  commands?: CommandPolicy;
 }
 
 /** A {@link ToolServer} whose tools can be exchanged while it serves. */
@@ -47,12 +39,12 @@ export function toolServer(tools: unknown, options: InProcessOptions = {}): InPr
   return {
     listTools: async () => (known ?? (await settled())).contracts,
     unsupported: async () => (known ?? (await settled())).unsupported,
-    callTool: async (name, args, callOptions = {}) => {
-      const found = toolIn(known ?? (await settled()), name);
-      const bound = options.inject?.(found.tool.name);
-      if (!bound) return invokeTool(found, args, callOptions, options);
-      const inject = { ...bound, ...callOptions.inject };
-      return invokeTool(found, args, { ...callOptions, inject }, options);
+    callTool(name, args, callOptions = {}) {
+      const found = known?.tools.get(name);
+      if (found) return invokeTool(found, args, callOptions, options);
+      return settled().then((listing) =>
+        invokeTool(toolIn(listing, name), args, callOptions, options),
+      );
     },
     onListChanged(listener) {
       listeners.add(listener);

@@ -18,13 +18,27 @@ interface Call {
   onItem?: ((item: unknown) => void) | undefined;
 }
 
+/** What the host of the tools says of every call. */
+export interface Hosting {
+  /**
+   * What the host gives a tool beside its arguments (context, store, state), by the author's name.
+   * A key whose value is undefined promises that every call brings it.
+   */
+  inject?: (originalName: string) => Injected | undefined;
+  /** What a returned LangGraph `Command` becomes: an error with a hint (default), or data. */
+  commands?: CommandPolicy;
+}
+
+type Injected = Readonly<Record<string, unknown>>;
+
 /** A call that could not be made, or was given up, is an error; what the tool threw is a result. */
 export async function invokeTool(
   known: KnownTool,
   args: JsonValue,
   options: ToolCallOptions,
-  { commands = "error" }: { commands?: CommandPolicy },
+  { inject, commands = "error" }: Hosting,
 ): Promise<ToolResult> {
+  const bound = inject?.(known.tool.name);
   const refused = known.enforced.refusal(args);
   if (refused) return refused;
   const startedAt = performance.now();
@@ -36,7 +50,7 @@ export async function invokeTool(
   try {
     const output = await withinLimits(tool.name, options, (signal) => {
       call.signal = signal;
-      return runAsPort(() => observed.invoke(input, configOf(id, call, options)));
+      return runAsPort(() => observed.invoke(input, configOf(id, call, options, bound)));
     });
     const raw = "raw" in call ? call.raw : output;
     const durationMs = performance.now() - startedAt;
@@ -48,15 +62,17 @@ export async function invokeTool(
 }
 
 /** What LangChain calls the runtime: a graph's tool node gives its tools the same members. */
-function configOf(id: string, { signal, onItem }: Call, options: ToolCallOptions): object {
-  const { inject, metadata } = options;
-  return {
-    ...(onItem && { writer: onItem }),
-    ...inject,
-    ...(metadata && { metadata: { ...(inject?.metadata as object), ...metadata } }),
-    toolCallId: id,
-    ...(signal && { signal }),
-  };
+function configOf(
+  id: string,
+  { signal, onItem }: Call,
+  { inject, metadata }: ToolCallOptions,
+  bound: Injected | undefined,
+): object {
+  const config: Record<string, unknown> = { ...bound, ...inject, toolCallId: id };
+  if (onItem) config.writer ??= onItem;
+  if (metadata) config.metadata = { ...(config.metadata as object), ...metadata };
+  if (signal) config.signal = signal;
+  return config;
 }
 
 function around(call: Call) {

@@ -73,14 +73,14 @@ export async function callOverMcp(
   const trace = traceOf(context);
   try {
     const inject = options.inject?.(name, context.request);
-    const given = await tools.callTool(name, args as JsonValue, {
-      signal: context.signal,
-      ...progressOf(context),
-      ...(inject && { inject }),
-      ...(trace && { metadata: trace }),
-    });
+    const call: ToolCallOptions = { signal: context.signal };
+    if (inject) call.inject = inject;
+    if (trace) call.metadata = trace;
+    const onProgress = progressOf(context);
+    if (onProgress) call.onProgress = onProgress;
+    const given = await tools.callTool(name, args as JsonValue, call);
     refuseLarge(name, given, maxResultBytes);
-    const result = await withStructure(tools, name, given, era);
+    const result = hasStructure(given) ? given : await withStructure(tools, name, given, era);
     return asData(trace ? { ...result, _meta: { ...result._meta, ...trace } } : result);
   } catch (error) {
     if (isTwintrackError(error) && error.code === "TOOL_UNKNOWN") {
@@ -103,14 +103,12 @@ function refuseLarge(name: string, { content, _meta }: ToolResult, limitBytes: n
 }
 
 /** Progress only for a caller that asked for it. */
-function progressOf(context: CallContext): Pick<ToolCallOptions, "onProgress"> {
+function progressOf(context: CallContext): ToolCallOptions["onProgress"] {
   const progressToken = context.meta?.progressToken;
-  if (progressToken === undefined) return {};
-  return {
-    onProgress: (progress) => {
-      // A caller that went away is told nothing; the call's own end says so.
-      context.notify({ progressToken, ...progress }).catch(() => undefined);
-    },
+  if (progressToken === undefined) return undefined;
+  return (progress) => {
+    // A caller that went away is told nothing; the call's own end says so.
+    context.notify({ progressToken, ...progress }).catch(() => undefined);
   };
 }
 
@@ -123,6 +121,10 @@ function traceOf({ meta, request }: CallContext): JsonObject | undefined {
   return Object.fromEntries(fields.filter(([, value]) => typeof value === "string"));
 }
 
+function hasStructure({ isError, structuredContent }: ToolResult): boolean {
+  return isError === true || structuredContent !== undefined;
+}
+
 /** A client holds us to a declared output schema: no structured content would be its error. */
 async function withStructure(
   tools: ToolServer,
@@ -130,7 +132,6 @@ async function withStructure(
   result: ToolResult,
   era: Era,
 ): Promise<ToolResult> {
-  if (result.isError || result.structuredContent !== undefined) return result;
   const promised = (await tools.listTools()).find((known) => known.name === name)?.outputSchema;
   if (!promised || !canSay(promised.type, era)) return result;
   const value = contractValue(result);

@@ -10,12 +10,13 @@ import {
   type JSONRPCMessage,
   type MessageExtraInfo,
   ProtocolError,
+  type Result,
   type Transport,
 } from "@modelcontextprotocol/server";
 import { messageOf } from "../core/error.ts";
 import type { Call, CallContext } from "./mcp-call.ts";
 
-type Answer = (call: Call, context: CallContext) => Promise<object>;
+type Answer = (call: Call, context: CallContext) => Promise<Result>;
 
 type Id = string | number;
 
@@ -29,21 +30,25 @@ const INTERNAL_ERROR = -32_603;
 /** The transport as the SDK sees it: without the calls that `answer` takes. */
 export function directly(inner: Transport, answer: Answer): Transport {
   const running = new Map<Id, AbortController>();
-  const send = (message: object) =>
+  const send = (message: JSONRPCMessage) =>
     // A client that has gone is told nothing.
-    inner.send({ jsonrpc: "2.0", ...message } as JSONRPCMessage).catch(() => undefined);
-  const take = async ({ id, meta, ...call }: DirectCall) => {
+    inner.send(message).catch(() => undefined);
+  const take = (call: DirectCall) => {
+    const { id, meta } = call;
     const abort = new AbortController();
     running.set(id, abort);
-    const notify = async (params: object) => {
-      if (running.get(id) === abort) await send({ method: "notifications/progress", params });
+    const notify = async (params: Record<string, unknown>) => {
+      if (running.get(id) === abort)
+        await send({ jsonrpc: "2.0", method: "notifications/progress", params });
     };
-    const reply = await answer(call, { signal: abort.signal, meta, notify }).then(
-      (result) => ({ id, result }),
-      (thrown: unknown) => ({ id, error: errorOf(thrown) }),
+    const end = (reply: JSONRPCMessage) => {
+      if (running.get(id) === abort) running.delete(id);
+      if (!abort.signal.aborted) void send(reply);
+    };
+    answer(call, { signal: abort.signal, meta, notify }).then(
+      (result) => end({ jsonrpc: "2.0", id, result }),
+      (thrown: unknown) => end({ jsonrpc: "2.0", id, error: errorOf(thrown) }),
     );
-    if (running.get(id) === abort) running.delete(id);
-    if (!abort.signal.aborted) await send(reply);
   };
   const outer: Transport = {
     start() {
@@ -56,7 +61,7 @@ export function directly(inner: Transport, answer: Answer): Transport {
         const takenBack = cancelledBy(message);
         if (takenBack !== undefined) running.get(takenBack)?.abort();
         const call = callIn(message, extra);
-        if (call && !running.has(call.id)) void take(call);
+        if (call && !running.has(call.id)) take(call);
         else outer.onmessage?.(message, extra);
       };
       return inner.start();
@@ -77,12 +82,15 @@ function callIn(message: JSONRPCMessage, extra: MessageExtraInfo | undefined) {
   if (!("method" in message) || message.method !== "tools/call" || !("id" in message)) {
     return undefined;
   }
-  const { name, arguments: args, _meta: meta, ...others } = message.params ?? {};
-  if (extra?.request || typeof name !== "string" || Object.keys(others).length > 0)
-    return undefined;
+  const params = message.params ?? {};
+  const { name, arguments: args, _meta: meta } = params;
+  if (extra?.request || typeof name !== "string") return undefined;
+  if (!Object.keys(params).every((key) => PARAMS.has(key))) return undefined;
   if (!isOptionalRecord(args) || !isOptionalRecord(meta)) return undefined;
   return { id: message.id, name, arguments: args, meta } satisfies DirectCall;
 }
+
+const PARAMS: ReadonlySet<string> = new Set(["name", "arguments", "_meta"]);
 
 function isOptionalRecord(value: unknown): value is Record<string, unknown> | undefined {
   if (value === undefined) return true;
