@@ -75,7 +75,7 @@ export function trialIdOf({
 
 /** UTC, as ids begin with it and weeks are bounded by it: `20261116`. */
 export function dayOf(isoTime: string): string {
-  return isoTime.slice(0, 10).replaceAll("-", "");
+  return isoTime.slice(0, 4) + isoTime.slice(5, 7) + isoTime.slice(8, 10);
 }
 
 /** Triggers that nobody will ever compare or look at, or may, are only counted. */

@@ -170,10 +170,13 @@ export function openStageBook(
 ): StageBook {
   const file = join(config.dataDir, "stages.json");
   let stages = readSnapshot(file);
-  const isSwitchedOff = rarely(KILL_SWITCH_CHECK_MS, () => existsSync(killSwitch(config)));
+  const isPaused = rarely(
+    KILL_SWITCH_CHECK_MS,
+    () => env.TWINTRACK_SHADOW === "off" || existsSync(killSwitch(config)),
+  );
   return {
     of: (flow) => stages.get(flow) ?? initialStage(config, flow),
-    isPaused: () => env.TWINTRACK_SHADOW === "off" || isSwitchedOff(),
+    isPaused,
     async refresh(db) {
       const fresh = await readStages(db);
       if (JSON.stringify([...fresh]) === JSON.stringify([...stages])) return;
@@ -183,7 +186,7 @@ export function openStageBook(
   };
 }
 
-/** Well under a second, and still no system call for most triggers. */
+/** Well under a second, and still no system call for most triggers; reading the environment is one, too. */
 const KILL_SWITCH_CHECK_MS = 100;
 
 /** The file whose existence stops all shadow work within one trigger, also without a database. */

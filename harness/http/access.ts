@@ -4,7 +4,7 @@
  * Every route is in the table; one that is not cannot be registered. Without any key only this
  * machine is served, and may do everything but commands. With keys every caller needs one.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { TwintrackError } from "../../core/error.ts";
 import type { KeyRecord } from "../access/api-key.ts";
 import type { KeyBook } from "../access/key-book.ts";
@@ -52,19 +52,33 @@ export function guard(app: FastifyInstance, door: Door, clock: () => number = Da
         throw new Error(`${one} ${url} is in no table of access; add it in harness/http/access.ts`);
     }
   });
-  app.addHook("onRequest", async (request, reply) => {
-    const { url } = request.routeOptions;
-    // What is not found is said to everybody alike, once he may be here at all.
-    const access = url === undefined ? "viewer" : (accessOf(request.method, url) ?? "admin");
-    if (access === "open") return undefined;
-    if (!needsKey(door)) return fromThisMachine(request, reply, door);
-    if (access === "itself" && isBearer(request.headers.authorization, door.secret))
-      return undefined;
-    const role = roleOf(request, door);
-    if (role === undefined) return refuse(reply, guesses.isOver(request.ip));
-    const isAllowed = url === undefined || access === "itself" || may(role, access);
-    return isAllowed ? undefined : sendProblem(reply, forbidden(role, access));
+  // Without a promise: every trigger comes through here.
+  app.addHook("onRequest", (request, reply, next) => {
+    const refusal = refusalOf(request, door, guesses);
+    if (refusal === undefined) return next();
+    if (refusal.retryAfterS !== undefined) void reply.header("retry-after", refusal.retryAfterS);
+    void sendProblem(reply, refusal.error, undefined, refusal.httpStatus);
   });
+}
+
+/** Why a request may not go on, and with which status if not the error's own. */
+interface Refusal {
+  error: TwintrackError;
+  httpStatus?: number;
+  retryAfterS?: number;
+}
+
+function refusalOf(request: FastifyRequest, door: Door, guesses: Guesses): Refusal | undefined {
+  const { url } = request.routeOptions;
+  // What is not found is said to everybody alike, once he may be here at all.
+  const access = url === undefined ? "viewer" : (accessOf(request.method, url) ?? "admin");
+  if (access === "open") return undefined;
+  if (!needsKey(door)) return isFromThisMachine(request, door) ? undefined : fromElsewhere(request);
+  if (access === "itself" && isBearer(request.headers.authorization, door.secret)) return undefined;
+  const role = roleOf(request, door);
+  if (role === undefined) return guesses.isOver(request.ip) ? TOO_MANY : NO_KEY;
+  const isAllowed = url === undefined || access === "itself" || may(role, access);
+  return isAllowed ? undefined : { error: forbidden(role, access) };
 }
 
 function needsKey({ adminKey, keys }: Door): boolean {
@@ -113,45 +127,48 @@ export function forbidden(role: Role, needed: string): TwintrackError {
   });
 }
 
-function refuse(reply: FastifyReply, isOver: boolean): unknown {
-  if (!isOver) {
-    const hint = "Send Authorization: Bearer <key>.";
-    const refusal = new TwintrackError("UNAUTHENTICATED", "This server needs an API key", { hint });
-    return sendProblem(reply, refusal);
-  }
-  void reply.header("retry-after", String(WINDOW_MS / 1_000));
-  return sendProblem(
-    reply,
-    new TwintrackError("TOO_MANY_ATTEMPTS", `More than ${MAX_GUESSES} wrong keys within a minute`, {
-      hint: "Wait a minute, and send the right key.",
-    }),
-  );
+/** A page in a browser here may reach us under a name of its own (DNS rebinding); it says so in `Host`. */
+function isFromThisMachine({ hostname }: FastifyRequest, { loopback }: Door): boolean {
+  return loopback.includes(hostname) || loopback.includes(hostname.replace(/^\[(.*)\]$/, "$1"));
 }
 
-/** A page in a browser here may reach us under a name of its own (DNS rebinding); it says so in `Host`. */
-function fromThisMachine(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { loopback }: Door,
-): unknown {
-  if (loopback.includes(request.hostname.replace(/^\[(.*)\]$/, "$1"))) return undefined;
-  const refusal = new TwintrackError(
-    "UNAUTHENTICATED",
-    `Without an API key only this machine is served, not the host ${request.hostname}`,
-    { hint: "Call 127.0.0.1, or set TWINTRACK_API_KEY." },
-  );
-  return sendProblem(reply, refusal, undefined, 403);
+function fromElsewhere({ hostname }: FastifyRequest): Refusal {
+  const text = `Without an API key only this machine is served, not the host ${hostname}`;
+  const hint = "Call 127.0.0.1, or set TWINTRACK_API_KEY.";
+  return { error: new TwintrackError("UNAUTHENTICATED", text, { hint }), httpStatus: 403 };
 }
 
 const MAX_GUESSES = 20;
 const WINDOW_MS = 60_000;
+
+const NO_KEY: Refusal = {
+  error: new TwintrackError("UNAUTHENTICATED", "This server needs an API key", {
+    hint: "Send Authorization: Bearer <key>.",
+  }),
+};
+
+const TOO_MANY: Refusal = {
+  error: new TwintrackError(
+    "TOO_MANY_ATTEMPTS",
+    `More than ${MAX_GUESSES} wrong keys within a minute`,
+    {
+      hint: "Wait a minute, and send the right key.",
+    },
+  ),
+  retryAfterS: WINDOW_MS / 1_000,
+};
+
 const MAX_ADDRESSES = 10_000;
+
+interface Guesses {
+  isOver(address: string): boolean;
+}
 
 /**
  * Wrong keys by address. A right key always passes: behind one proxy all callers have one address,
  * and whoever guesses must not shut the others out.
  */
-function openGuesses(clock: () => number): { isOver(address: string): boolean } {
+function openGuesses(clock: () => number): Guesses {
   const wrong = new Map<string, { count: number; sinceMs: number }>();
   return {
     isOver(address) {
