@@ -1,7 +1,8 @@
 /** A database and a folder of their own for every test that asks: cloned from the suite's template. */
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { inject } from "vitest";
 import type { Database } from "../harness/store/database.ts";
 import { connectDatabase } from "../harness/store/open.ts";
@@ -36,10 +37,24 @@ export async function freshDatabase(backend: Backend): Promise<TestDatabase> {
   };
 }
 
+/** TypeScript has its type only among those of a browser. */
+const { WebAssembly } = globalThis as unknown as {
+  WebAssembly: { compile(bytes: Uint8Array): Promise<object> };
+};
+let compiled: Promise<object> | undefined;
+
+/** V8 lends a module's compiled code to the thread of every database, as long as somebody holds it. */
+function holdCompiled(): Promise<object> {
+  const entry = createRequire(import.meta.url).resolve("@electric-sql/pglite");
+  compiled ??= WebAssembly.compile(readFileSync(join(dirname(entry), "pglite.wasm")));
+  return compiled;
+}
+
 export async function freshPlace(backend: Backend): Promise<TestPlace> {
   const dataDir = mkdtempSync(join(tmpdir(), "twintrack-test-"));
   const removeFolder = () => rmSync(dataDir, { recursive: true, force: true });
   if (backend === "pglite") {
+    await holdCompiled();
     cpSync(inject("pgliteTemplate"), join(dataDir, "pglite"), { recursive: true });
     return { url: undefined, dataDir, drop: async () => removeFolder() };
   }
