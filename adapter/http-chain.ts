@@ -1,7 +1,7 @@
 /** A legacy chain behind HTTP: LangServe, LangGraph Server, or any endpoint that speaks JSON. */
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
-import { holdsLongInteger, mayHoldLongInteger } from "../core/long-integer.ts";
+import { holdsLongInteger, mayHoldLongInteger, withLongIntegers } from "../core/long-integer.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { runBatch } from "./batch.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
@@ -111,7 +111,7 @@ async function posted(
   const response = await fetch(url, {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
-    body: JSON.stringify(body),
+    body: withLongIntegers(body),
     ...(signal && { signal }),
   });
   if (response.ok) return response;

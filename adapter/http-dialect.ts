@@ -1,7 +1,7 @@
 /** How the endpoints that serve LangChain chains are asked, and where they put their answers. */
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import { parseLongIntegers } from "../core/long-integer.ts";
+import { parseLongIntegers, rounded } from "../core/long-integer.ts";
 import { finished } from "./chunk.ts";
 import type { ServerEvent } from "./sse.ts";
 
@@ -81,7 +81,9 @@ export function langGraphServer(url: string, options: LangGraphOptions): HttpDia
   const root = url.replace(/\/+$/, "");
   const { assistantId, threadOf, streamMode = "values" } = options;
   const runs = (input: JsonValue) =>
-    threadOf ? `${root}/threads/${encodeURIComponent(threadOf(input))}/runs` : `${root}/runs`;
+    threadOf
+      ? `${root}/threads/${encodeURIComponent(threadOf(rounded(input)))}/runs`
+      : `${root}/runs`;
   const body = (input: JsonValue): JsonObject => ({
     assistant_id: assistantId,
     input,
@@ -124,7 +126,10 @@ function graphFailure(root: string, error: JsonValue): TwintrackError {
 }
 
 export interface JsonMapping {
-  /** The body to post; default `{ input }`. */
+  /**
+   * The body to post; default `{ input }`. An integer beyond 2^53 is `{ $type: "bigint", value: "…" }`,
+   * and a number again in the text of the body.
+   */
   request?: (input: JsonValue) => JsonValue;
   /** The answer in the body that came back; default its `output`. */
   response?: (body: JsonValue) => JsonValue;

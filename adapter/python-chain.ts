@@ -1,6 +1,7 @@
 /** Python's LangChain chains, through `python-bridge` in the user's own interpreter. */
 import type { TwintrackError } from "../core/error.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
+import { exact } from "../core/long-integer.ts";
 import { sharingOf } from "../core/model.ts";
 import { runBatch } from "./batch.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
@@ -19,7 +20,11 @@ export function pythonChain(options: PythonOptions): LegacyChain {
   const live = new PythonWorkers({ ...options, args });
   const shadow = new PythonWorkers({ ...options, args, role: "shadow" });
   const run = (input: JsonValue, given: ChainOptions, hand?: Hand<JsonValue>) => {
-    const params = { input, tools: given.tools as unknown as JsonObject, effects: given.effects };
+    const params = {
+      input: exact(input) as JsonValue,
+      tools: given.tools as unknown as JsonObject,
+      effects: given.effects,
+    };
     return runChain(given.tools.mode === "live" ? live : shadow, params, given, hand);
   };
   const invoke: LegacyChain["invoke"] = (input, given) => run(input, given);

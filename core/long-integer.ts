@@ -4,7 +4,7 @@
  * They have the form that `toJson` gives a bigint, `{ "$type": "bigint", "value": "…" }`, and become
  * numbers again where the text goes on to someone who may be able to hold them.
  */
-import { isJsonObject, type JsonValue } from "./json.ts";
+import { type JsonObject, type JsonValue, setOwn } from "./json.ts";
 
 /** No shorter one can be beyond 2^53: a cheap look before a dear one. */
 const LONG = /\d{16}/;
@@ -33,13 +33,31 @@ export function holdsLongInteger(value: JsonValue): boolean {
   return JSON.stringify(value).includes('{"$type":"bigint","value":"');
 }
 
+/** JSON data as code in JavaScript expects it, which has always got such integers rounded. A copy. */
+export function rounded(value: JsonValue): JsonValue {
+  return withIntegers(value, Number) as JsonValue;
+}
+
+/** For `JSON.stringify`: in its text such integers are numbers with all their digits. A copy. */
+export function exact(value: JsonValue): unknown {
+  return withIntegers(value, rawJSON);
+}
+
+/** JSON text in which such integers are numbers. */
+export function withLongIntegers(value: JsonValue): string {
+  return JSON.stringify(exact(value));
+}
+
 /** ECMAScript's "JSON.parse source text access"; TypeScript does not know it yet. */
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
 
-/** JSON text in which such integers are numbers. */
-export function withLongIntegers(value: unknown): string {
-  return JSON.stringify(value, (_key, one: JsonValue) => {
-    const text = isJsonObject(one) && one.$type === "bigint" ? one.value : undefined;
-    return typeof text === "string" && INTEGER.test(text) ? rawJSON(text) : one;
-  });
+function withIntegers(value: JsonValue, integer: (digits: string) => unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => withIntegers(item, integer));
+  if (typeof value !== "object" || value === null) return value;
+  const digits = value.$type === "bigint" ? value.value : undefined;
+  if (typeof digits === "string" && INTEGER.test(digits)) return integer(digits);
+  const fields: JsonObject = {};
+  for (const key of Object.keys(value))
+    setOwn(fields, key, withIntegers(value[key] ?? null, integer) as JsonValue);
+  return fields;
 }

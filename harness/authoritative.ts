@@ -4,6 +4,7 @@ import { isTwintrackError } from "../core/error.ts";
 import type { RunEvent } from "../core/history.ts";
 import { digest, type JsonValue } from "../core/json.ts";
 import type { Ledger, ToolCall } from "../core/ledger.ts";
+import { rounded } from "../core/long-integer.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
@@ -49,7 +50,7 @@ export function sideOf(stage: FlowStage, config: FlowConfig, trigger: Trigger): 
 /** A function of the configuration that fails costs the trigger its key, and nobody an answer. */
 function keyOf({ canaryKey }: FlowConfig, { id, input }: Trigger): string {
   try {
-    return canaryKey?.(input) ?? id;
+    return canaryKey?.(rounded(input)) ?? id;
   } catch {
     return id;
   }
@@ -135,7 +136,7 @@ async function runCandidate(
   const tools = await sides.catalog();
   await tools.entries();
   const limit = AbortSignal.timeout(timeoutMs);
-  const result = await runFlow(flow, trigger.input, {
+  const result = await runFlow(flow, rounded(trigger.input), {
     tools,
     models: sides.models,
     ledger,

@@ -5,7 +5,11 @@ import { once } from "node:events";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { TwintrackError } from "../../core/error.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
-import { mayHoldLongInteger, withLongIntegers } from "../../core/long-integer.ts";
+import {
+  mayHoldLongInteger,
+  parseLongIntegers,
+  withLongIntegers,
+} from "../../core/long-integer.ts";
 import type { Answer } from "../live.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import type { Harness } from "../twintrack.ts";
@@ -14,7 +18,29 @@ import { problemOf } from "./problem.ts";
 
 type FlowRequest = FastifyRequest<{ Params: { flow: string } }>;
 
-export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
+export function addFlowRoutes(server: FastifyInstance, harness: Harness): void {
+  server.register(async (app) => {
+    keepLongIntegers(app);
+    addRoutes(app, harness);
+  });
+}
+
+/** A chain in Python, or behind HTTP, may be able to hold them. */
+function keepLongIntegers(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<string>(
+    "application/json",
+    { parseAs: "string" },
+    (request, text, done) =>
+      parse(request, text, (error, body) =>
+        error || !mayHoldLongInteger(text)
+          ? done(error, body)
+          : done(null, parseLongIntegers(text)),
+      ),
+  );
+}
+
+function addRoutes(app: FastifyInstance, harness: Harness): void {
   const { mask } = privacyOf(harness.config);
   const answer = (
     request: FlowRequest,
@@ -38,9 +64,10 @@ export function addFlowRoutes(app: FastifyInstance, harness: Harness): void {
   app.post("/flows/:flow/invoke", async (request: FlowRequest, reply) => {
     const answered = await answer(request, reply);
     void reply.header("Twintrack-Trial", answered.trialId);
-    const output = outputOf(request.params.flow, answered);
-    if (!answered.lossy) return output;
-    return reply.type("application/json; charset=utf-8").send(withLongIntegers(output));
+    const { output, metadata } = outputOf(request.params.flow, answered);
+    if (!answered.lossy) return { output, metadata };
+    const text = withLongIntegers({ output, metadata: { ...metadata } });
+    return reply.type("application/json; charset=utf-8").send(text);
   });
   app.post("/flows/:flow/stream", async (request: FlowRequest, reply) => {
     const events = eventsOn(reply);

@@ -1,5 +1,6 @@
 /** Whom a trial is about, as a digest: so that a person's trials are found without storing who it is. */
 import type { JsonValue } from "../../core/json.ts";
+import { rounded } from "../../core/long-integer.ts";
 import type { FlowConfig } from "../flow-config.ts";
 import type { Privacy } from "./privacy.ts";
 
@@ -12,7 +13,7 @@ export function subjectIn(
 ): string | undefined {
   if (!subject) return undefined;
   try {
-    const whom: unknown = subject(input);
+    const whom: unknown = subject(rounded(input));
     return typeof whom === "string" && whom !== "" ? privacy.subject(flow, whom) : undefined;
   } catch {
     return undefined;

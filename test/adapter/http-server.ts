@@ -6,10 +6,12 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { json } from "node:stream/consumers";
+import { text } from "node:stream/consumers";
 
 export interface Asked {
   path: string;
+  /** The body as it came. */
+  text: string;
   body: unknown;
   headers: IncomingHttpHeaders;
 }
@@ -28,7 +30,13 @@ export async function endpoint(answering: Answering): Promise<Endpoint> {
   const asked: Asked[] = [];
   const abandoned: string[] = [];
   const server: Server = createServer(async (request, response) => {
-    const one = { path: request.url ?? "", body: await json(request), headers: request.headers };
+    const sent = await text(request);
+    const one: Asked = {
+      path: request.url ?? "",
+      text: sent,
+      body: JSON.parse(sent),
+      headers: request.headers,
+    };
     asked.push(one);
     response.once("close", () => {
       if (!response.writableFinished) abandoned.push(one.path);
