@@ -7,6 +7,8 @@
  * keep the process alive.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
+
 /** The longest wait a Node timer can count; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -45,8 +47,12 @@ function lineOf(durationMs: number): Line {
   return known;
 }
 
+/** Runs its argument in nobody's context. */
+const outside: (start: () => NodeJS.Timeout) => NodeJS.Timeout = AsyncLocalStorage.snapshot();
+
+/** A timer goes on in the context in which it was set: what one run permits must not reach another. */
 function begun(durationMs: number): Line {
-  const timer = setTimeout(() => expireDue(line), durationMs);
+  const timer = outside(() => setTimeout(() => expireDue(line), durationMs));
   const line: Line = { durationMs, waiting: new Set(), timer };
   lines.set(durationMs, line);
   return line;

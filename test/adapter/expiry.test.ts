@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { afterEach, expect, test, vi } from "vitest";
 import { startLimit } from "../../adapter/expiry.ts";
 
@@ -68,4 +69,14 @@ test("a limit longer than a timer can count does not end at once", () => {
   vi.advanceTimersByTime(1_000);
 
   expect(expire).not.toHaveBeenCalled();
+});
+
+test("of two runs whose limits share a timer, neither ends in the other's context", async () => {
+  const run = new AsyncLocalStorage<string>();
+  const contextAtEnd = (name: string) =>
+    new Promise((resolve) => {
+      run.run(name, () => startLimit(5, () => resolve(run.getStore())));
+    });
+
+  expect(await Promise.all(["one", "other"].map(contextAtEnd))).toEqual([undefined, undefined]);
 });
