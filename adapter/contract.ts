@@ -139,8 +139,7 @@ function compile(schema: JsonObject, coerce: boolean): Compiled {
     allErrors: !coerce,
     validateSchema: false,
     addUsedSchema: false,
-    // Or an object "has" what every object inherits: a field called constructor, for example.
-    ownProperties: true,
+    ownProperties: namesInherited(schema),
     ...(coerce ? { useDefaults: true, coerceTypes: true } : {}),
   };
   const ajv = new (readerOf(schema.$schema))(options);
@@ -150,6 +149,17 @@ function compile(schema: JsonObject, coerce: boolean): Compiled {
   } catch (cause) {
     return { broken: messageOf(cause) };
   }
+}
+
+const INHERITED = Object.getOwnPropertyNames(Object.prototype).map((name) => JSON.stringify(name));
+
+/**
+ * Whether an object might seem to "have" a field that every object inherits, `constructor` for
+ * example. To look for fields of the object's own takes most of the time of a check.
+ */
+function namesInherited(schema: JsonObject): boolean {
+  const text = JSON.stringify(schema);
+  return INHERITED.some((name) => text.includes(name));
 }
 
 /** In the older dialects tuples are `items`, not `prefixItems`. */

@@ -14,6 +14,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { messageOf } from "../core/error.ts";
+import { CallAbort } from "./call-abort.ts";
 import type { Call, CallContext } from "./mcp-call.ts";
 
 type Answer = (call: Call, context: CallContext) => Promise<Result>;
@@ -29,13 +30,13 @@ const INTERNAL_ERROR = -32_603;
 
 /** The transport as the SDK sees it: without the calls that `answer` takes. */
 export function directly(inner: Transport, answer: Answer): Transport {
-  const running = new Map<Id, AbortController>();
+  const running = new Map<Id, CallAbort>();
   const send = (message: JSONRPCMessage) =>
     // A client that has gone is told nothing.
     inner.send(message).catch(() => undefined);
   const take = (call: DirectCall) => {
     const { id, meta } = call;
-    const abort = new AbortController();
+    const abort = new CallAbort();
     running.set(id, abort);
     const notify = async (params: Record<string, unknown>) => {
       if (running.get(id) === abort)

@@ -197,6 +197,18 @@ test("a violation names the place and the rule", () => {
   ]);
 });
 
+test("what every object inherits is no field of the arguments", () => {
+  const schema = {
+    type: "object",
+    properties: { constructor: { type: "string" }, toString: { type: "string" } },
+    required: ["constructor"],
+  };
+  const contract = contractOf(declared(schema));
+
+  expect(validateArgs(contract, { constructor: "a" })).toEqual([]);
+  expect(validateArgs(contract, {})).toEqual(["/ must have required property 'constructor'"]);
+});
+
 test("a declared output schema checks results; without one everything fits", () => {
   const total = { ...declared(z.object({})), outputSchema: z.object({ total: z.number() }) };
 
