@@ -60,7 +60,8 @@ interface Machinery {
 export interface Loops {
   /** For reports and commands; rejects with the reason while the database does not answer. */
   desk(): Promise<Database>;
-  problems: { database?: string; shadow?: string };
+  /** What keeps the database, and the shadow, from their work. */
+  problems(): { database?: string | undefined; shadow?: string | undefined };
   /** Trials judged since the start. */
   judged(): number;
   /** Pid of the shadow process, while there is one. */
@@ -82,56 +83,49 @@ export interface LoopParts {
 
 export function startLoops(parts: LoopParts): Loops {
   const stop = new AbortController();
-  const problems: Loops["problems"] = { database: "It has not answered yet" };
+  const troubles = openTroubles();
   let opened: Machinery | undefined;
   let carrier: Carrier | undefined;
-  const connected = reopened(async () => {
-    try {
-      opened = await connect(parts, (current) => {
-        carrier = current;
-      });
-      return opened;
-    } catch (error) {
-      problems.database = messageOf(error);
-      throw error;
-    }
+  const connecting = troubles.told("following", async () => {
+    opened = await connect(parts, (current) => {
+      carrier = current;
+    });
+    return opened;
   });
+  const connected = reopened(connecting);
   const bell = openBell();
   const notePause = pauseNoter(parts.stages);
   const load = loader(parts.spool);
-  const ship = inTurn(async () => {
+  const shipping = troubles.told("shipping", async () => {
     const carrying = await (await connected()).carrier();
     if ((await load(carrying)) > 0) bell.ring();
-    delete problems.database;
   });
-  // Apart from shipping, which does not end while more comes than it can carry.
-  const follow = async () => {
+  const ship = inTurn(shipping);
+  // Apart from shipping, which does not end while more comes than it can carry, and asks nothing of
+  // the database while nothing comes.
+  const follow = troubles.told("following", async () => {
     const { db } = await connected();
     await parts.stages.refresh(db);
     await notePause(db);
-  };
+  });
   const recount = async () => parts.backlog.refresh((await connected()).db);
   let judged = 0;
   // One at a time: who waits for everything to be judged must not overtake the loop that is at it.
-  const judge = inTurn(async () => {
+  const judging = troubles.told("judging", async () => {
     const carrying = await (await connected()).carrier();
     if (parts.judges && !parts.stages.isPaused() && !stop.signal.aborted)
       judged += await carrying.judge();
-    delete problems.shadow;
   });
+  const judge = inTurn(judging);
   // The kill switch stops what is under way as well, and the process in which it runs.
   const followSwitch = async () => {
     if (parts.stages.isPaused()) await carrier?.halt();
   };
   const loops = [
-    loop(stop.signal, ship, tick, (error) => {
-      problems.database = messageOf(error);
-    }),
-    loop(stop.signal, judge, bell.heard, (error) => {
-      problems.shadow = messageOf(error);
-    }),
-    every(FOLLOW_EVERY_MS, stop.signal, follow), // Who ships says what is wrong with the database.
-    loop(stop.signal, followSwitch, tick, () => undefined),
+    loop(stop.signal, ship, tick),
+    loop(stop.signal, judge, bell.heard),
+    every(FOLLOW_EVERY_MS, stop.signal, follow),
+    loop(stop.signal, followSwitch, tick),
     every(RECOUNT_EVERY_MS, stop.signal, recount),
     every(KEYS_EVERY_MS, stop.signal, async () => parts.keys.refresh((await connected()).db)),
     every(ROTATE_EVERY_MS, stop.signal, async () => parts.spool.rotate()),
@@ -149,7 +143,10 @@ export function startLoops(parts: LoopParts): Loops {
   };
   return {
     desk: async () => (await connected()).desk,
-    problems,
+    problems: () => ({
+      database: troubles.of("shipping") ?? troubles.of("following"),
+      shadow: troubles.of("judging"),
+    }),
     judged: () => judged,
     pid: () => carrier?.pid(),
     async settle() {
@@ -276,21 +273,42 @@ function openBell(): Bell {
   };
 }
 
-/** Repeats `work` until stopped, with `rest` in between; a failure is told and tried again later. */
+/** Repeats `work` until stopped, with `rest` in between; what failed is tried again later. */
 async function loop(
   signal: AbortSignal,
   work: () => Promise<void>,
   rest: (signal: AbortSignal) => Promise<void>,
-  onError: (error: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
     const next = await work().then(
       () => rest,
-      (error: unknown) => {
-        onError(error);
-        return (stopped: AbortSignal) => until(RECONNECT_MS, stopped);
-      },
+      () => (stopped: AbortSignal) => until(RECONNECT_MS, stopped),
     );
     await next(signal);
   }
+}
+
+type Task = "shipping" | "following" | "judging";
+
+interface Troubles {
+  /** Why the task failed when it was last tried. */
+  of(task: Task): string | undefined;
+  told<T>(task: Task, work: () => Promise<T>): () => Promise<T>;
+}
+
+function openTroubles(): Troubles {
+  const troubles = new Map<Task, string>([["following", "The database has not answered yet"]]);
+  return {
+    of: (task) => troubles.get(task),
+    told: (task, work) => async () => {
+      try {
+        const done = await work();
+        troubles.delete(task);
+        return done;
+      } catch (error) {
+        troubles.set(task, messageOf(error));
+        throw error;
+      }
+    },
+  };
 }

@@ -101,7 +101,7 @@ function statusOf(
   stages: StageBook,
   loops: Loops,
 ): Status {
-  const { problems } = loops;
+  const problems = loops.problems();
   const { mask } = privacyOf(config);
   const spoolProblem = spool.problem();
   const pid = loops.pid();

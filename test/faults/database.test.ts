@@ -77,6 +77,18 @@ async function beside<T>(work: (db: Database) => Promise<T>): Promise<T> {
   }
 }
 
+test("C1: a database that goes away is told although nobody asks for anything", async () => {
+  const { cut } = proxy;
+  const before = cut();
+  await vi.waitFor(() => expect(harness.status().database).toMatchObject({ ready: true }), SOON);
+  await proxy.close();
+  await vi.waitFor(() => expect(harness.status().database.ready).toBe(false), SOON);
+  expect(harness.status().database.problem).toContain(`127.0.0.1:${proxy.port}`);
+  expect(cut()).toBeGreaterThan(before);
+  await proxy.open();
+  await vi.waitFor(() => expect(harness.status().database.ready).toBe(true), SOON);
+});
+
 test("C1: a database that is down", async () => {
   await proxy.close();
   await answer(40);
