@@ -88,7 +88,7 @@ export const ERROR_CODES = {
   BIND_REFUSED: { httpStatus: 500, exitCode: 6, retryable: false },
   /** The port is taken or may not be opened. */
   BIND_FAILED: { httpStatus: 500, exitCode: 5, retryable: true },
-  /** The shadow process ended while it judged a trial. */
+  /** The shadow process ended while it judged a trial, or the thread that ships and judges did. */
   SHADOW_LOST: { httpStatus: 500, exitCode: 1, retryable: true },
 } as const;
 
