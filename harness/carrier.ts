@@ -138,11 +138,12 @@ export async function startCarrier(plan: CarrierPlan, onLost: () => void): Promi
     pid = (news as { pid?: number }).pid;
   });
   const lose = (what: string) => {
+    pid = undefined;
     thread.lose(new TwintrackError("SHADOW_LOST", `The thread that ships and judges ${what}`));
     onLost();
   };
   worker.on("error", (error) => lose(`stopped: ${messageOf(error)}`));
-  worker.on("exit", () => lose("has ended"));
+  worker.on("exit", () => lose("has ended")); // After an error, too; the first reason is the one.
   const ask = <Answer>(question: CarrierQuestion) => thread.ask<Answer>(question);
   const end = async () => void (await worker.terminate());
   await ask({ kind: "open" }).catch(async (error: unknown) => {

@@ -135,7 +135,7 @@ export function startLoops(parts: LoopParts): Loops {
     ),
   ];
   const finish = async () => {
-    await carrier?.halt();
+    await carrier?.halt().catch(() => undefined); // It may have been lost just now.
     await Promise.allSettled(loops);
     // What was answered last is shipped now; what cannot be shipped waits in the spool.
     parts.spool.rotate();
@@ -184,15 +184,15 @@ const NOTHING = { memory: new Uint8Array(), gaps: [] };
 /** Opened when it is first needed, and again after it failed or was lost. */
 function reopened<T>(open: (onLost: () => void) => Promise<T>): () => Promise<T> {
   let current: Promise<T> | undefined;
-  const forget = () => {
-    current = undefined;
-  };
   return () => {
-    if (!current) {
-      current = open(forget);
-      current.catch(forget);
-    }
-    return current;
+    if (current) return current;
+    const forget = () => {
+      if (current === opening) current = undefined;
+    };
+    const opening = open(forget);
+    current = opening;
+    opening.catch(forget);
+    return opening;
   };
 }
 
@@ -221,16 +221,12 @@ async function every(
 /** @param use gets the carrier of the moment */
 async function connect(
   { config, stages, inThread }: LoopParts,
-  use: (carrier: Carrier | undefined) => void,
+  use: (carrier: Carrier) => void,
 ): Promise<Machinery> {
   const db = await openDatabase(config);
   const carrier = reopened(async (onLost) => {
     const plan = inThread ? carrierPlan(config, db) : undefined;
-    const lost = () => {
-      use(undefined);
-      onLost();
-    };
-    const opened = await (plan ? startCarrier(plan, lost) : carrierHere(config, db));
+    const opened = await (plan ? startCarrier(plan, onLost) : carrierHere(config, db));
     use(opened);
     return opened;
   });

@@ -78,6 +78,29 @@ test.each(BACKENDS)(
   },
 );
 
+test("a thread that breaks is replaced once", async () => {
+  const harness = await carried("postgres");
+  const broken = await carrierThread(harness);
+  const exited = new Promise((resolve) => broken.once("exit", resolve));
+  const failed = new Promise((resolve) => broken.once("error", resolve));
+  broken.postMessage(null); // No question: nothing in the thread is prepared for it.
+  expect(await failed).toBeInstanceOf(TypeError);
+  await exited;
+  await answered(harness, 3);
+  await harness.settle().catch(() => harness.settle()); // The first may have met the broken one.
+  expect(await books(await harness.database())).toMatchObject({ answered: 3, open: 0 });
+  expect(threads.slice(threads.indexOf(broken) + 1)).toHaveLength(1);
+});
+
+test("a harness whose thread is lost closes all the same", async () => {
+  const harness = await carried("postgres");
+  const thread = await carrierThread(harness);
+  const exited = new Promise((resolve) => thread.once("exit", resolve));
+  void thread.terminate();
+  await exited;
+  await expect(harness.close()).resolves.toBeUndefined();
+});
+
 test("frames that a lost thread held are shipped by the next one", async () => {
   const harness = await carried("postgres");
   const db = await harness.database();
