@@ -4,16 +4,18 @@
  *
  * Limits of one length end in the order in which they began: they share a timer, set for the oldest.
  * A timer for which nobody waits any more is kept for the next call, one of all lengths, and does not
- * keep the process alive.
+ * keep the process alive. Each limit ends in the context in which it began, as with a timer of its
+ * own: what one run permits must not reach another.
  */
 
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncResource } from "node:async_hooks";
 
 /** The longest wait a Node timer can count; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Limit {
   dueAt: number;
+  context: AsyncResource;
   expire: () => void;
 }
 
@@ -31,7 +33,8 @@ let idle: Line | undefined;
 /** Calls `expire` when the time is over, unless the returned function is called before. */
 export function startLimit(durationMs: number, expire: () => void): () => void {
   const line = lineOf(Math.min(durationMs, MAX_TIMER_MS));
-  const limit = { dueAt: performance.now() + line.durationMs, expire };
+  const dueAt = performance.now() + line.durationMs;
+  const limit = { dueAt, context: new AsyncResource("twintrack.limit"), expire };
   line.waiting.add(limit);
   return () => {
     if (line.waiting.delete(limit) && line.waiting.size === 0) rest(line);
@@ -47,12 +50,8 @@ function lineOf(durationMs: number): Line {
   return known;
 }
 
-/** Runs its argument in nobody's context. */
-const outside: (start: () => NodeJS.Timeout) => NodeJS.Timeout = AsyncLocalStorage.snapshot();
-
-/** A timer goes on in the context in which it was set: what one run permits must not reach another. */
 function begun(durationMs: number): Line {
-  const timer = outside(() => setTimeout(() => expireDue(line), durationMs));
+  const timer = setTimeout(() => expireDue(line), durationMs);
   const line: Line = { durationMs, waiting: new Set(), timer };
   lines.set(durationMs, line);
   return line;
@@ -78,7 +77,7 @@ function expireDue(line: Line): void {
       return;
     }
     line.waiting.delete(limit);
-    limit.expire();
+    limit.context.runInAsyncScope(limit.expire);
   }
   end(line);
 }
