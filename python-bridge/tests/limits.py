@@ -1,5 +1,6 @@
 """Tools that say much, or wait."""
 
+import gc
 import sys
 import threading
 from typing import Any
@@ -55,9 +56,15 @@ def resident_megabytes() -> int:
 
 
 @tool
+def collects_after() -> list[int]:
+    """How many new objects make Python look for garbage."""
+    return list(gc.get_threshold())
+
+
+@tool
 def trace(config: RunnableConfig) -> Any:
     """The trace of the caller."""
     return config.get("metadata", {})
 
 
-ALL = [much, chatter, wait, sleep_for_ever, go, resident_megabytes, trace]
+ALL = [much, chatter, wait, sleep_for_ever, go, resident_megabytes, collects_after, trace]

@@ -5,6 +5,7 @@ Nothing is imported before it is needed: what a user waits for at the start is t
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -34,6 +35,9 @@ _EXIT_LANGCHAIN_MISSING = 3
 #: Deep but legal values need more frames than Python allows by default.
 _RECURSION_LIMIT = 10_000
 
+#: More objects than any import makes.
+_NO_COLLECTION = 10_000_000
+
 
 def main() -> NoReturn:
     """Run the bridge; never returns."""
@@ -42,7 +46,7 @@ def main() -> NoReturn:
     sys.setrecursionlimit(_RECURSION_LIMIT)
     _guard_egress()
     try:
-        offer = _load(options)
+        offer = _load_at_start(options)
     except TargetInvalid as error:
         _give_up(_EXIT_TARGET_INVALID, str(error))
     _watch_surroundings()
@@ -76,6 +80,17 @@ def _watch_surroundings() -> None:
         from .surroundings import watch
 
         watch()
+
+
+def _load_at_start(options: Options) -> Offer:
+    """What is imported stays: to look for garbage in it is a tenth of the start."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_NO_COLLECTION, *usual[1:])
+    try:
+        return _load(options)
+    finally:
+        if gc.get_threshold()[0] == _NO_COLLECTION:  # Or the user's code has set its own.
+            gc.set_threshold(*usual)
 
 
 def _load(options: Options) -> Offer:
