@@ -159,7 +159,7 @@ async function migrateStore(cli: Cli, what: string | undefined) {
   const db = await open(config);
   try {
     const status = await migrationStatus(db);
-    const text = `${db.kind}: ${status.applied.length} migrations applied, ${status.pending.length} pending`;
+    const text = `${db.kind}: migrations ${status.applied.length} applied, ${status.pending.length} pending`;
     return {
       reply: {
         command: what === "status" ? "migrate-status" : "migrate",

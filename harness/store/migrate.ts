@@ -10,6 +10,8 @@ import type { Database, Query } from "./database.ts";
 /** Any fixed number that nobody else uses: "twin" in ASCII. */
 const MIGRATION_LOCK = 0x7477696e;
 
+const FOLDER = new URL("./migrations/", import.meta.url);
+
 interface Migration {
   version: number;
   sql: string;
@@ -21,9 +23,14 @@ export interface MigrationStatus {
   pending: number[];
 }
 
-/** Applies what is missing and returns the versions it applied. Safe to call from many processes at once. */
-export async function migrate(db: Database): Promise<number[]> {
-  const migrations = readMigrations();
+/**
+ * Applies what is missing and returns the versions it applied. Safe to call from many processes at once.
+ *
+ * @param folder with the files, in the order of their numbers
+ * @throws {TwintrackError} `STORE_SCHEMA` when the database has a migration that the folder has not, or has otherwise.
+ */
+export async function migrate(db: Database, folder: URL = FOLDER): Promise<number[]> {
+  const migrations = readMigrations(folder);
   await db.transaction(async (query) => {
     await query("select pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
     await query("create schema if not exists twintrack");
@@ -46,7 +53,7 @@ export async function migrationStatus(db: Database): Promise<MigrationStatus> {
       throw error;
     });
   const applied = rows.map((row) => row.version);
-  const pending = readMigrations().map((migration) => migration.version);
+  const pending = readMigrations(FOLDER).map((migration) => migration.version);
   return { applied, pending: pending.filter((version) => !applied.includes(version)) };
 }
 
@@ -96,8 +103,7 @@ function refuseForeign(
   }
 }
 
-function readMigrations(): Migration[] {
-  const folder = new URL("./migrations/", import.meta.url);
+function readMigrations(folder: URL): Migration[] {
   return readdirSync(folder)
     .filter((file) => /^\d{6}\.sql$/.test(file))
     .sort()
