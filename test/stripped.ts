@@ -4,16 +4,18 @@
  */
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Ignored by git. Candidates may write to temporary files, and what they are loaded from is none. */
+const DATA = join(ROOT, ".twintrack");
 /** What processes load; the tests themselves are Vitest's. */
 const SOURCES = "{adapter,core,fixtures,harness,test/app}/**/*.ts";
 
 export default function setup(): () => void {
-  const folder = mkdtempSync(join(tmpdir(), "twintrack-stripped-"));
+  mkdirSync(DATA, { recursive: true });
+  const folder = mkdtempSync(join(DATA, "stripped-"));
   const { emitWarning } = process;
   process.emitWarning = () => undefined; // Node calls its function experimental, which is no news for whoever tests.
   for (const file of globSync(SOURCES, { cwd: ROOT })) {
