@@ -5,7 +5,6 @@
  * answered in time, and is told that the work itself may go on.
  */
 import { TwintrackError } from "../core/error.ts";
-import { CallAbort } from "./call-abort.ts";
 import { startLimit } from "./expiry.ts";
 
 export interface Limits {
@@ -37,7 +36,7 @@ export function withinLimits<T>(
   }
   return new Promise((resolve, reject) => {
     // Without a limit of ours, the caller's own signal says all there is to say.
-    const stop = timeoutMs === undefined ? undefined : new CallAbort();
+    const stop = timeoutMs === undefined ? undefined : new AbortController();
     const end = (error: TwintrackError) => {
       reject(error);
       stop?.abort(error);

@@ -14,7 +14,6 @@ import {
   type Transport,
 } from "@modelcontextprotocol/server";
 import { messageOf } from "../core/error.ts";
-import { CallAbort } from "./call-abort.ts";
 import type { Call, CallContext } from "./mcp-call.ts";
 
 type Answer = (call: Call, context: CallContext) => Promise<Result>;
@@ -30,13 +29,13 @@ const INTERNAL_ERROR = -32_603;
 
 /** The transport as the SDK sees it: without the calls that `answer` takes. */
 export function directly(inner: Transport, answer: Answer): Transport {
-  const running = new Map<Id, CallAbort>();
+  const running = new Map<Id, AbortController>();
   const send = (message: JSONRPCMessage) =>
     // A client that has gone is told nothing.
     inner.send(message).catch(() => undefined);
   const take = (call: DirectCall) => {
     const { id, meta } = call;
-    const abort = new CallAbort();
+    const abort = new AbortController();
     running.set(id, abort);
     const notify = async (params: Record<string, unknown>) => {
       if (running.get(id) === abort)
