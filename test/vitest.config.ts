@@ -7,18 +7,21 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** A third of the suite's time. By their size, as Vitest does it, some would begin when all others are done. */
 const LONGEST: readonly string[] = [
-  "test/demo.test.ts",
-  "test/harness/bad-input.test.ts",
   "test/harness/cli.test.ts",
-  "test/harness/tap.test.ts",
   "test/faults/kill.test.ts",
   "test/adapter/python-faults.test.ts",
   "test/adapter/python.test.ts",
   "test/faults/candidate.test.ts",
-  "test/adapter/python-chain.test.ts",
-  "test/readme.test.ts",
+  "test/demo.test.ts",
+  "test/harness/bad-input.test.ts",
   "test/harness/work.test.ts",
+  "test/faults/host.test.ts",
+  "test/readme.test.ts",
+  "test/harness/rejudge.test.ts",
+  "test/harness/tap.test.ts",
+  "test/adapter/python-chain.test.ts",
   "test/faults/database.test.ts",
+  "test/harness/triage.test.ts",
 ];
 
 class LongestFirst extends BaseSequencer {
