@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { ResolvedConfig } from "../config.ts";
 import type { Database, DatabaseWay } from "./database.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, migrationStatus } from "./migrate.ts";
 import { joinPglite, openPglite } from "./pglite.ts";
 import { openPostgres } from "./postgres.ts";
 import { makeWeeks } from "./weeks.ts";
@@ -23,12 +23,34 @@ export async function connectDatabase(place: DatabasePlace): Promise<Database> {
 export async function openDatabase(place: DatabasePlace): Promise<Database> {
   const db = await connectDatabase(place);
   try {
-    await migrate(db);
+    await migrateInFull(db, place);
     await makeWeeks(db, new Date());
     return db;
   } catch (error) {
     await db.close();
     throw error;
+  }
+}
+
+/**
+ * A migration takes as long as there are rows, and who comes meanwhile with something to apply waits for
+ * it. Who has nothing to apply stays under the limits: of a server that does not answer it is told soon.
+ */
+async function migrateInFull(db: Database, { databaseUrl }: DatabasePlace): Promise<void> {
+  const { pending } = await migrationStatus(db);
+  if (databaseUrl === undefined || pending.length === 0) {
+    await migrate(db);
+    return;
+  }
+  const unlimited = openPostgres({
+    url: databaseUrl,
+    maxConnections: 1,
+    limitsStatements: false,
+  });
+  try {
+    await migrate(unlimited);
+  } finally {
+    await unlimited.close();
   }
 }
 

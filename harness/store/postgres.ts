@@ -1,4 +1,7 @@
-/** A Postgres server as a {@link Database}. Every wait is limited: a frozen server must not pile up work. */
+/**
+ * A Postgres server as a {@link Database}. Every wait is limited, as a frozen server must not pile up
+ * work; only a migration's statements are not.
+ */
 import pg from "pg";
 import { messageOf, TwintrackError } from "../../core/error.ts";
 import { within } from "../wait.ts";
@@ -9,6 +12,20 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const QUERY_TIMEOUT_MS = 12_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 1_000;
+const KEEP_ALIVE_MS = 10_000;
+
+const LIMITED: pg.PoolConfig = {
+  query_timeout: QUERY_TIMEOUT_MS,
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+};
+
+/** Without limits, only TCP's own probes tell of a server that is gone. */
+const UNLIMITED: pg.PoolConfig = {
+  // Roles and databases may have a limit of their own.
+  onConnect: (client) => client.query("set statement_timeout = 0"),
+  keepAlive: true,
+  keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+};
 
 /** Counts and ids stay far below 2^53. */
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
@@ -17,15 +34,21 @@ export interface PostgresOptions {
   url: string;
   /** Default 4. */
   maxConnections?: number;
+  /** Whether a statement that takes long is given up; default true. */
+  limitsStatements?: boolean;
 }
 
-export function openPostgres({ url, maxConnections = 4 }: PostgresOptions): Database {
+export function openPostgres({
+  url,
+  maxConnections = 4,
+  limitsStatements = true,
+}: PostgresOptions): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
+    ...(limitsStatements ? LIMITED : UNLIMITED),
+    // Whoever stops in the middle, however much there was to do, gives its locks back.
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     application_name: "twintrack",
   });
