@@ -6,18 +6,19 @@ import { messageOf } from "../core/error.ts";
 import type { KeyBook } from "./access/key-book.ts";
 import { pauseNoter } from "./audit/pause.ts";
 import type { Backlog } from "./backlog.ts";
-import { type Carrier, carrierPlan, openCarrier, startCarrier } from "./carrier.ts";
+import type { Carrier } from "./carrier.ts";
 import type { ResolvedConfig } from "./config.ts";
-import type { Gap } from "./frame.ts";
-import { privacyOf } from "./privacy/privacy.ts";
+import {
+  loader,
+  type Machinery,
+  type MachineryParts,
+  openMachinery,
+  reopened,
+} from "./machinery.ts";
 import { retentionChore } from "./privacy/retention.ts";
-import { shadowTimeoutsMs } from "./shadow.ts";
-import { openShadowHost } from "./shadow-host.ts";
 import type { Spool } from "./spool.ts";
-import type { StageBook } from "./stage.ts";
 import { stageWatch } from "./stage-watch.ts";
 import type { Database } from "./store/database.ts";
-import { joinDatabase, openDatabase, secondConnection } from "./store/open.ts";
 import { makeWeeks } from "./store/weeks.ts";
 import { until, within } from "./wait.ts";
 
@@ -50,13 +51,6 @@ const weekChore: Chore = {
 
 const chores: readonly Chore[] = [stageWatch, weekChore, retentionChore];
 
-interface Machinery {
-  db: Database;
-  /** For reports and commands: a slow question must not hold up what follows the stages. */
-  desk: Database;
-  carrier(): Promise<Carrier>;
-}
-
 export interface Loops {
   /** For reports and commands; rejects with the reason while the database does not answer. */
   desk(): Promise<Database>;
@@ -70,15 +64,11 @@ export interface Loops {
   close(): Promise<void>;
 }
 
-export interface LoopParts {
-  config: ResolvedConfig;
-  stages: StageBook;
+interface LoopParts extends MachineryParts {
   keys: KeyBook;
   spool: Spool;
   backlog: Backlog;
   judges: boolean;
-  /** Where is shipped and judged: beside whoever answers, or in the same thread. */
-  inThread: boolean;
 }
 
 export function startLoops(parts: LoopParts): Loops {
@@ -87,7 +77,7 @@ export function startLoops(parts: LoopParts): Loops {
   let opened: Machinery | undefined;
   let carrier: Carrier | undefined;
   const connecting = troubles.told("following", async () => {
-    opened = await connect(parts, (current) => {
+    opened = await openMachinery(parts, (current) => {
       carrier = current;
     });
     return opened;
@@ -164,38 +154,6 @@ export function startLoops(parts: LoopParts): Loops {
   };
 }
 
-/** Hands over what the spool has; what its memory had is kept here until it is stored, as a thread that ends has lost it. */
-function loader(spool: Spool): (carrier: Carrier) => Promise<number> {
-  let taken: { memory: Uint8Array; gaps: Gap[] } | undefined;
-  let holder: Carrier | undefined;
-  return async (carrier) => {
-    taken ??= { memory: Buffer.concat(spool.takeMemory()), gaps: spool.takeGaps() };
-    const handed = holder === carrier ? NOTHING : taken;
-    holder = carrier;
-    const shipped = await carrier.ship({ files: spool.files(), ...handed });
-    taken = undefined;
-    holder = undefined;
-    return shipped;
-  };
-}
-
-const NOTHING = { memory: new Uint8Array(), gaps: [] };
-
-/** Opened when it is first needed, and again after it failed or was lost. */
-function reopened<T>(open: (onLost: () => void) => Promise<T>): () => Promise<T> {
-  let current: Promise<T> | undefined;
-  return () => {
-    if (current) return current;
-    const forget = () => {
-      if (current === opening) current = undefined;
-    };
-    const opening = open(forget);
-    current = opening;
-    opening.catch(forget);
-    return opening;
-  };
-}
-
 /** Calls of the returned function run one after the other, each of them. */
 function inTurn(work: () => Promise<void>): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
@@ -216,38 +174,6 @@ async function every(
     await until(intervalMs, signal);
     if (!signal.aborted) await work().catch(() => undefined);
   }
-}
-
-/** @param use gets the carrier of the moment */
-async function connect(
-  { config, stages, inThread }: LoopParts,
-  use: (carrier: Carrier) => void,
-): Promise<Machinery> {
-  const db = await openDatabase(config);
-  const carrier = reopened(async (onLost) => {
-    const plan = inThread ? carrierPlan(config, db) : undefined;
-    const opened = await (plan ? startCarrier(plan, onLost) : carrierHere(config, db));
-    use(opened);
-    return opened;
-  });
-  try {
-    // Who is ready knows the stages.
-    await stages.refresh(db);
-    await carrier();
-    return { db, desk: secondConnection(db, config), carrier };
-  } catch (error) {
-    await db.close();
-    throw error;
-  }
-}
-
-function carrierHere(config: ResolvedConfig, db: Database): Promise<Carrier> {
-  return openCarrier({
-    db: joinDatabase(db.way()),
-    host: openShadowHost(config),
-    privacy: privacyOf(config),
-    timeoutsMs: shadowTimeoutsMs(config),
-  });
 }
 
 const tick = (signal: AbortSignal) => until(TICK_MS, signal);
