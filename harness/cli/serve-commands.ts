@@ -1,4 +1,5 @@
 /** Commands that keep running, and the schema. */
+import { setTimeout as pause } from "node:timers/promises";
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
 import { noteConfig } from "../audit/config-change.ts";
 import { loadConfig, type ResolvedConfig } from "../config.ts";
@@ -129,6 +130,9 @@ function onStop(what: string, end: () => Promise<void>): void {
   process.on("SIGTERM", stop);
 }
 
+/** A database that is slow to open may be migrating; answers do not wait for the end of that. */
+const PATIENCE_MS = 15_000;
+
 /**
  * A database that is away is no reason not to answer; one that belongs to another process, or to
  * another version, is.
@@ -136,18 +140,24 @@ function onStop(what: string, end: () => Promise<void>): void {
 async function refuseToShare(harness: Harness): Promise<string[]> {
   try {
     // Whatever people have set while no server ran holds from the first trigger on.
-    const db = await harness.database();
+    const db = await Promise.race([
+      harness.database(),
+      pause(PATIENCE_MS, undefined, { ref: false }),
+    ]);
+    if (!db) return [`The database is not open after ${PATIENCE_MS / 1_000} s; ${GOES_ON}`];
     await Promise.all([harness.stages.refresh(db), harness.keys.refresh(db)]);
     await noteConfig(db, harness.config, currentUser());
     return [];
   } catch (error) {
     if (isTwintrackError(error) && error.code === "STORE_UNAVAILABLE") {
-      return [`${error.message}; answering goes on, records wait in the spool`];
+      return [`${error.message}; ${GOES_ON}`];
     }
     await harness.close();
     throw error;
   }
 }
+
+const GOES_ON = "answering goes on, records wait in the spool";
 
 async function migrateStore(cli: Cli, what: string | undefined) {
   if (what !== undefined && what !== "status")

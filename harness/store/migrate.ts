@@ -8,7 +8,7 @@ import { digest } from "../../core/json.ts";
 import type { Database, Query } from "./database.ts";
 
 /** Any fixed number that nobody else uses: "twin" in ASCII. */
-const MIGRATION_LOCK = 0x7477696e;
+export const MIGRATION_LOCK = 0x7477696e;
 
 const FOLDER = new URL("./migrations/", import.meta.url);
 

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { MIGRATION_LOCK } from "../../../harness/store/migrate.ts";
+import { openPostgres } from "../../../harness/store/postgres.ts";
 import { getJson, invoke, readiness, type Serving, startServe } from "../../app/command.ts";
 import { type PostgresServer, startPostgres } from "../../postgres.ts";
 
@@ -63,6 +65,23 @@ test("that is frozen does not hold up the end of the server; the next one ships 
   postgres.thaw();
   const next = await serving();
   await settled(next.url, 20);
+});
+
+test("that somebody else is migrating holds up neither the start of a server nor its answers", async () => {
+  const rival = openPostgres({ url: postgres.url });
+  onTestFinished(() => rival.close());
+  const { url } = await rival.transaction(async (query) => {
+    await query("select pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
+    const busy = setInterval(() => void query("select 1"), 1_000); // Who is idle loses the lock.
+    onTestFinished(() => clearInterval(busy));
+    const server = await serving();
+    expect(await answer(server.url, 1, 20)).toBeLessThan(10_000); // The first one loads LangChain.
+    await readiness(server.url, 503, SOON);
+    clearInterval(busy);
+    return server;
+  });
+  await readiness(url, 200, SOON);
+  await settled(url, 20);
 });
 
 /** Returns how long the slowest answer took, in ms. */
