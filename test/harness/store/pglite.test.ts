@@ -1,19 +1,20 @@
 /** The embedded database has one connection, and several threads that ask over ports of their own. */
 import { afterEach, expect, test, vi } from "vitest";
 import type { Database } from "../../../harness/store/database.ts";
-import { joinDatabase } from "../../../harness/store/open.ts";
-import { openPglite } from "../../../harness/store/pglite.ts";
+import { connectDatabase, joinDatabase } from "../../../harness/store/open.ts";
+import { freshPlace } from "../../database.ts";
 
-const opened: Database[] = [];
+const opened: (() => Promise<void>)[] = [];
 afterEach(async () => {
-  for (const db of opened.splice(0).reverse()) await db.close();
+  for (const close of opened.splice(0).reverse()) await close();
 });
 
 /** A database with a counter at 0, and two who ask it. */
 async function shared(): Promise<[Database, Database]> {
-  const db = await openPglite();
+  const { dataDir, drop } = await freshPlace("pglite");
+  const db = await connectDatabase({ databaseUrl: undefined, dataDir });
   const joined = joinDatabase(db.way());
-  opened.push(db, joined);
+  opened.push(drop, db.close, joined.close);
   await db.query("create table counter as select 0 as value");
   return [db, joined];
 }
