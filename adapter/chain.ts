@@ -35,7 +35,7 @@ export type ChainTools =
       memory?: readonly MemoryRead[];
     };
 
-/** Answers a read of a tool, by the author's name; no chain in Python can ask it. */
+/** Answers a read of a tool, by the author's name. */
 export type AnswerRead = (tool: string, args: JsonValue) => Promise<JsonValue>;
 
 export interface ChainOptions {

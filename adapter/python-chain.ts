@@ -4,9 +4,10 @@ import type { JsonObject, JsonValue } from "../core/json.ts";
 import { exact } from "../core/long-integer.ts";
 import { sharingOf } from "../core/model.ts";
 import { runBatch } from "./batch.ts";
-import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
+import type { AnswerRead, ChainOptions, ChainRun, ChainTools, LegacyChain } from "./chain.ts";
 import { type Hand, handedOver } from "./handover.ts";
 import { targetsOf } from "./python.ts";
+import type { RequestOptions } from "./rpc.ts";
 import { type PythonOptions, PythonWorkers } from "./workers.ts";
 
 /**
@@ -20,12 +21,15 @@ export function pythonChain(options: PythonOptions): LegacyChain {
   const live = new PythonWorkers({ ...options, args });
   const shadow = new PythonWorkers({ ...options, args, role: "shadow" });
   const run = (input: JsonValue, given: ChainOptions, hand?: Hand<JsonValue>) => {
+    const { tools, effects } = given;
+    const onRead = answererOf(tools);
     const params = {
       input: exact(input) as JsonValue,
-      tools: given.tools as unknown as JsonObject,
-      effects: given.effects,
+      tools: { ...tools, ...(onRead && { reads: "asked" }) } as unknown as JsonObject,
+      effects,
     };
-    return runChain(given.tools.mode === "live" ? live : shadow, params, given, hand);
+    const hooks = { onChunk: hand, onRead };
+    return runChain(tools.mode === "live" ? live : shadow, params, given, hooks);
   };
   const invoke: LegacyChain["invoke"] = (input, given) => run(input, given);
   return {
@@ -41,11 +45,16 @@ export function pythonChain(options: PythonOptions): LegacyChain {
   };
 }
 
+/** The function that answers unrecorded reads: the process asks it over the pipe. */
+function answererOf(tools: ChainTools): AnswerRead | undefined {
+  return tools.mode === "recorded" && typeof tools.reads === "function" ? tools.reads : undefined;
+}
+
 async function runChain(
   python: PythonWorkers,
   params: JsonObject,
   { signal, timeoutMs = python.callTimeoutMs }: ChainOptions,
-  hand: Hand<JsonValue> | undefined,
+  hooks: Pick<RequestOptions, "onChunk" | "onRead">,
 ): Promise<ChainRun> {
   const startedAt = performance.now();
   const elapsed = () => performance.now() - startedAt;
@@ -54,9 +63,9 @@ async function runChain(
     await python.ready({ ...limits, timeoutMs });
     // The bridge keeps the deadline itself, and then still knows the calls that were made.
     const result = await python.request(
-      hand ? "twintrack/chain/stream" : "twintrack/chain/invoke",
+      hooks.onChunk ? "twintrack/chain/stream" : "twintrack/chain/invoke",
       { ...params, timeoutMs: Math.max(1, timeoutMs - elapsed()) },
-      { ...limits, timeoutMs: timeoutMs + python.graceMs, elapsedMs: elapsed(), onChunk: hand },
+      { ...limits, ...hooks, timeoutMs: timeoutMs + python.graceMs, elapsedMs: elapsed() },
     );
     const run = result as unknown as ChainRun;
     const { outcome, lossy, calls, modelCalls = [], memory, durationMs } = run;

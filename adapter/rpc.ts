@@ -3,10 +3,13 @@
  *
  * A request that is given up is cancelled on the other side, which confirms when nothing of it is
  * running any more. If it does not within the grace, the request is stuck, and the process is spent.
+ * The other side asks something itself only in the midst of a request that offers to answer.
  */
-import { ERROR_CODES, type ErrorCode, TwintrackError } from "../core/error.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { AsyncResource } from "node:async_hooks";
+import { ERROR_CODES, type ErrorCode, messageOf, TwintrackError } from "../core/error.ts";
+import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
 import type { ToolCallOptions } from "../core/tool.ts";
+import type { AnswerRead } from "./chain.ts";
 import type { Frame } from "./frame.ts";
 
 export interface RequestOptions extends Pick<ToolCallOptions, "signal" | "onProgress"> {
@@ -17,6 +20,8 @@ export interface RequestOptions extends Pick<ToolCallOptions, "signal" | "onProg
   elapsedMs?: number;
   /** Takes the chunks of a streamed chain; the other side waits when too many are not taken. */
   onChunk?: ((chunk: JsonValue) => Promise<void>) | undefined;
+  /** Answers what a chain reads and nobody recorded. */
+  onRead?: AnswerRead | undefined;
   /** Called when the process that will answer is known; a throw refuses the request. */
   admit?: () => void;
 }
@@ -42,6 +47,7 @@ interface Pending {
   reject: (error: TwintrackError) => void;
   onProgress: ToolCallOptions["onProgress"];
   onChunk: RequestOptions["onChunk"];
+  onRead: RequestOptions["onRead"];
 }
 
 const ID_IN_PREFIX = /"id"\s*:\s*(\d+)/;
@@ -77,10 +83,12 @@ export class RpcConnection {
     const { promise, resolve, reject } = Promise.withResolvers<JsonObject>();
     const id = ++this.#lastId;
     const { what, timeoutMs, elapsedMs = 0, signal, onProgress, onChunk } = options;
+    // What comes from the process comes in its context, which may reach the world.
+    const onRead = options.onRead && AsyncResource.bind(options.onRead);
     const expire = () => this.#giveUp(id, timeoutError(what, timeoutMs));
     const timer = setTimeout(expire, Math.min(timeoutMs - elapsedMs, LONGEST_TIMER_MS));
     const abort = () => this.#giveUp(id, cancelledError(what));
-    this.#pending.set(id, { what, resolve, reject, onProgress, onChunk });
+    this.#pending.set(id, { what, resolve, reject, onProgress, onChunk, onRead });
     this.#peer.onBusy();
     void this.#send(id, method, onProgress ? withProgressToken(params, id) : params);
     if (signal?.aborted) abort();
@@ -114,16 +122,33 @@ export class RpcConnection {
     }
     const message = parse(frame.text);
     if (!isJsonObject(message)) this.strayFrames += 1;
+    else if (message.method === "twintrack/chain/read") void this.#answerRead(message);
     else if (typeof message.method === "string") this.#receiveNotification(message);
     else this.#receiveAnswer(message);
   }
 
-  async #send(id: number, method: string, params: JsonObject): Promise<void> {
+  #send(id: number, method: string, params: JsonObject): Promise<void> {
+    return this.#writeFor(id, { id, method, params });
+  }
+
+  /** A message that only makes sense while the request runs. */
+  async #writeFor(requestId: number, message: object): Promise<void> {
     // One after the other: all at once, they would fill our memory instead of the pipe.
     for (let full = this.#peer.drained(); full; full = this.#peer.drained()) await full;
     // It may have been given up, or lost, while it waited for the stream.
-    if (!this.#pending.has(id)) return;
-    this.#peer.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+    if (!this.#pending.has(requestId)) return;
+    this.#peer.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+  }
+
+  async #answerRead({ id = null, params }: JsonObject): Promise<void> {
+    const { requestId, tool, args = null } = isJsonObject(params) ? params : {};
+    const onRead = this.#pending.get(Number(requestId))?.onRead;
+    if (!onRead || typeof tool !== "string") {
+      this.strayFrames += 1;
+      return;
+    }
+    const answer = await answered(() => onRead(tool, args));
+    await this.#writeFor(Number(requestId), { id, ...answer });
   }
 
   #giveUp(id: number, error: TwintrackError): void {
@@ -215,6 +240,14 @@ export class RpcConnection {
 function withProgressToken(params: JsonObject, id: number): JsonObject {
   const meta = isJsonObject(params._meta) ? params._meta : {};
   return { ...params, _meta: { ...meta, progressToken: id } };
+}
+
+async function answered(work: () => Promise<JsonValue>): Promise<object> {
+  try {
+    return { result: { value: toJson(await work()).value } };
+  } catch (thrown) {
+    return { error: { code: INTERNAL_ERROR, message: messageOf(thrown) } };
+  }
 }
 
 function parse(text: string): JsonValue | undefined {

@@ -39,8 +39,8 @@ export interface FlowConfig {
     maxOpen?: number;
     /**
      * A read, of a tool or of memory, that the other side did not make: refused (`recorded`, the
-     * default) or run (`live`). With `snapshot` this function answers those of tools, except to a
-     * chain in Python; it runs in the shadow process and under its guard.
+     * default) or run (`live`). With `snapshot` this function answers those of tools, of a chain in
+     * Python, too; it runs in the shadow process and under its guard.
      */
     reads?: "recorded" | "live" | { snapshot: Snapshot };
     /**

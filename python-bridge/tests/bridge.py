@@ -35,10 +35,12 @@ class Bridge:
 
     def begin(self, method: str, request_id: Any = None, **params: Any) -> None:
         """Send a request, or without an id a notification."""
-        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
-        if request_id is not None:
-            message["id"] = request_id
-        self.send(json.dumps(message).encode() + b"\n")
+        identity = {} if request_id is None else {"id": request_id}
+        self.tell(**identity, method=method, params=params)
+
+    def tell(self, **message: Any) -> None:
+        """Send a message."""
+        self.send(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
 
     def read(self) -> dict[str, Any]:
         """The next frame."""

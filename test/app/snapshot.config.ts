@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { z } from "zod";
 import { flow } from "../../core/flow.ts";
-import { defineConfig, type FlowConfig } from "../../harness/config.ts";
+import { defineConfig, type FlowConfig, python } from "../../harness/config.ts";
 import type { Snapshot } from "../../harness/snapshot.ts";
 import { quote } from "./tools.ts";
 
@@ -56,21 +56,77 @@ function compared(candidate: FlowConfig["candidate"], snapshot: Snapshot): FlowC
   };
 }
 
+const cwd = new URL("../../python-bridge/tests", import.meta.url).pathname;
+
+/** Calls the same tool of Python as the legacy, with what the caller gave. */
+function asks(tool: string) {
+  return flow(`asks ${tool}`, schemas)
+    .step("answer", {
+      tool: `desk.${tool}`,
+      args: ({ input }) => ({ n: input.n }),
+      output: z.unknown(),
+    })
+    .returns(({ answer }) => answer);
+}
+
+/** A chain in Python after the cutover; it reads something else where it runs a second time. */
+function reversed(attribute: string, tool: string, timeoutMs?: number): FlowConfig {
+  return {
+    legacy: python(`asking:${attribute}`, { cwd }),
+    candidate: asks(tool) as never,
+    stage: "cutover",
+    shadow: { reads: { snapshot: byPieces }, ...(timeoutMs && { timeoutMs }) },
+  };
+}
+
+const noYear: Snapshot = () => {
+  throw new RangeError("no such year");
+};
+
+const strays: Snapshot = async () => {
+  connect(Number(process.env.STRAY_PORT), "127.0.0.1");
+  return { cents: 1 };
+};
+
+const lossy: Snapshot = () => ({ cents: 1n }) as never;
+
+const hangs: Snapshot = () => new Promise(() => undefined);
+
+/** By what it is asked for: an answer, none, or a failure. */
+const byPieces: Snapshot = (tool, args, at) => {
+  const of: Record<number, Snapshot> = {
+    4: () => undefined,
+    5: noYear,
+    6: strays,
+    7: lossy,
+    8: hangs,
+  };
+  return (of[(args as Asked).n] ?? tells)(tool, args, at);
+};
+
 export default defineConfig({
-  tools: { shop: { module: "./tools.ts", effects: { quote: "read" } } },
+  tools: {
+    shop: { module: "./tools.ts", effects: { quote: "read" } },
+    desk: { python: "asking:tools", cwd, effects: { price: "read", weight: "read" } },
+  },
   flows: {
+    noiseInPython: {
+      ...compared(flow("noiseInPython", schemas).returns(() => null) as never, tells),
+      legacy: python("asking:moody", { cwd }),
+      shadow: { reads: { snapshot: tells } },
+      noise: { sample: 1 },
+    },
+    inPython: reversed("moody", "price"),
+    inPythonAsync: reversed("moody_async", "weight"),
+    writesInPython: reversed("moody_payer", "pay"),
+    hangsInPython: reversed("moody", "price", 3_000),
     told: compared(quotesNext as never, tells),
     writes: compared(charges as never, tells),
     unknown: compared(quotesNext as never, () => undefined),
-    throws: compared(shrugs as never, () => {
-      throw new RangeError("no such year");
-    }),
-    strays: compared(shrugs as never, async () => {
-      connect(Number(process.env.STRAY_PORT), "127.0.0.1");
-      return { cents: 1 };
-    }),
-    lossy: compared(shrugs as never, () => ({ cents: 1n }) as never),
-    hangs: compared(quotesNext as never, () => new Promise(() => undefined)),
+    throws: compared(shrugs as never, noYear),
+    strays: compared(shrugs as never, strays),
+    lossy: compared(shrugs as never, lossy),
+    hangs: compared(quotesNext as never, hangs),
     moody: {
       ...compared(flow("moody", schemas).returns(() => null) as never, tells),
       legacy: () => legacyMoody,

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import os
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Literal
 
 from . import memory_capture, model_capture
 from .capture import CURRENT, RECORDED_RUNS, install
@@ -18,6 +18,7 @@ from .errors import INVALID_PARAMS, RequestError, serialize_error
 from .ledger import AnswerBook
 from .model_recording import ModelBook
 from .pool import WORK
+from .questions import AskedReads
 from .recording import FromRecord, Live, Recording
 from .stream import Hand, stream
 from .surroundings import visit
@@ -32,15 +33,19 @@ RUNNING_META_KEY = "twintrack/running"
 LEFT_META_KEY = "twintrack/left"
 
 
-async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> JsonObject:
+async def invoke(
+    chain: Any, params: JsonObject, hand: Hand | None = None, asked: AskedReads | None = None
+) -> JsonObject:
     """Run the chain on `params.input`; the result is a `ChainRun` of `adapter/chain.ts`.
 
-    With `hand` the chain is streamed, and `hand` takes each chunk.
+    With `hand` the chain is streamed, and `hand` takes each chunk. With `asked` the client answers
+    reads that are not in the record, where `params.tools.reads` offers that.
 
     Raises:
-        RequestError: the parameters are malformed, or ask a shadow process for live tools.
+        RequestError: the parameters are malformed, or ask a shadow process for live tools, or a
+            read or its answer could not be carried.
     """
-    tools = _tools_of(params.get("tools"))
+    tools = _tools_of(params.get("tools"), asked)
     effects = params.get("effects", {})
     if "input" not in params or not isinstance(effects, dict):
         raise RequestError(INVALID_PARAMS, "input and effects are required")
@@ -57,6 +62,8 @@ async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> Js
     finally:
         CURRENT.reset(token)
         recording.close()
+    if asked is not None and asked.problem is not None:  # Also when the chain swallowed it.
+        raise asked.problem
     run: JsonObject = {
         "outcome": outcome,
         "lossy": lossy,
@@ -72,7 +79,7 @@ async def invoke(chain: Any, params: JsonObject, hand: Hand | None = None) -> Js
     return {**run, "_meta": meta} if meta else run
 
 
-def _tools_of(given: Any) -> Live | FromRecord:
+def _tools_of(given: Any, asked: AskedReads | None) -> Live | FromRecord:
     mode = given.get("mode") if isinstance(given, dict) else None
     if mode == "live":
         if os.environ.get("TWINTRACK_ROLE") == "shadow":
@@ -91,9 +98,15 @@ def _tools_of(given: Any) -> Live | FromRecord:
         book, models = AnswerBook(recorded), ModelBook(given.get("modelRecording") or [])
     except (KeyError, TypeError, OverflowError) as error:
         raise RequestError(INVALID_PARAMS, f"the recording is malformed: {error!r}") from error
-    reads = "live" if given.get("reads") == "live" else "recorded"
+    reads = _reads_of(given.get("reads"), asked)
     unrecorded = "recorded" if given.get("models") == "recorded" else "live"
     return FromRecord(book, reads, models, unrecorded, given.get("memory") or ())
+
+
+def _reads_of(given: Any, asked: AskedReads | None) -> Literal["recorded", "live"] | AskedReads:
+    if given == "asked" and asked is not None:
+        return asked
+    return "live" if given == "live" else "recorded"
 
 
 async def _within(

@@ -33,6 +33,15 @@ class RequestError(Exception):
         return body if self.data is None else {**body, "data": self.data}
 
 
+def reported(error: BaseException) -> RequestError:
+    """Our own mistake: told to the author on stderr, and to the client as an error."""
+    import sys
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
+    return RequestError(INTERNAL_ERROR, f"bridge: {message_of(error)}")
+
+
 class TargetInvalid(Exception):
     """A `package.module:attribute` that cannot be imported or found."""
 

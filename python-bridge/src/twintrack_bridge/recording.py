@@ -1,17 +1,20 @@
 """The calls of one chain run: recorded, and in recorded mode answered or refused.
 
-`live`: tools run. `recorded`: a call is answered by the ledger's rule; a read without a record
-may run when the caller said so; a write never runs, because nothing here runs a tool whose
-effect is `write` in that mode. Only the outermost call is recorded: what a tool calls inside
-itself is part of that tool, and is not called when the tool is answered from a record.
+`live`: tools run. `recorded`: a call is answered by the ledger's rule; for a read without a record
+the tool may run, or the client is asked, when the caller said so; a write never runs, because
+nothing here runs a tool whose effect is `write` in that mode. Only the outermost call is recorded:
+what a tool calls inside itself is part of that tool, and is not called when the tool is answered
+from a record.
 """
 
 from __future__ import annotations
 
-import inspect
+import asyncio
+import copy
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,23 +25,16 @@ from .errors import (
     EffectRefused,
     EgressRefused,
     ReadUnrecorded,
-    RecordingLossy,
     ToolRefused,
-    rebuild_error,
     serialize_error,
-)
-from .injection import (
-    ById,
-    config_parameter,
-    default_arguments,
-    published_names,
-    reserved_names,
 )
 from .ledger import AnswerBook, Effect, Recorded, Refused, call_key, effect_of
 from .loading import Tool
 from .memory import Memory, inside_memory
 from .model_recording import ModelBook, ModelRecording
-from .value import JsonObject, JsonValue, restore, to_json
+from .questions import AskedReads
+from .tool_record import as_returned, named_arguments, replayed, returns_artifact
+from .value import JsonObject, JsonValue
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class FromRecord:
     """Tools are answered from `book`, models from `models` where it has the same request."""
 
     book: AnswerBook
-    reads: Literal["recorded", "live"]
+    reads: Literal["recorded", "live"] | AskedReads
     models: ModelBook
     unrecorded_models: Literal["recorded", "live"]
     memory: Sequence[JsonObject] = ()
@@ -88,6 +84,8 @@ class Recording:
     def close(self) -> None:
         """End the run: what a forgotten thread still calls is refused in recorded mode."""
         self._closed = True
+        if isinstance(self._tools, FromRecord) and isinstance(self._tools.reads, AskedReads):
+            self._tools.reads.close()
 
     def snapshot(self) -> list[JsonObject]:
         """The calls so far, as a copy: a forgotten thread may still be writing into a record."""
@@ -118,6 +116,9 @@ class Recording:
         entry = self._begin(tool, body, args, kwargs)
         if entry is not None and entry.answered:
             return entry.answer
+        if entry is not None and entry.asked is not None:
+            with self._waiting(tool, entry) as finish:
+                return finish(entry.asked.result())
         with self._running(tool, entry) as finish:
             return finish(body(*args, **kwargs))
 
@@ -128,6 +129,9 @@ class Recording:
         entry = self._begin(tool, body, args, kwargs)
         if entry is not None and entry.answered:
             return entry.answer
+        if entry is not None and entry.asked is not None:
+            with self._waiting(tool, entry) as finish:
+                return finish(await asyncio.wrap_future(entry.asked))
         with self._running(tool, entry) as finish:
             return finish(await body(*args, **kwargs))
 
@@ -172,7 +176,7 @@ class Recording:
         return record
 
     def _answer(self, tool: Tool, entry: _Entry, effect: Effect) -> None:
-        """Answer from the record, or leave the entry open when the tool may run.
+        """Answer from the record, ask the client, or leave the entry open: the tool may run.
 
         Raises:
             ToolRefused: the call may not be executed.
@@ -183,14 +187,36 @@ class Recording:
         name = entry.record["tool"]
         answer = self._tools.book.answer(name, entry.record["args"], effect)
         if isinstance(answer, Recorded):
-            value = _replay(tool, answer.call)
+            value = replayed(tool, answer.call)
             outcome = {"status": "returned", "value": answer.call["outcome"]["value"]}
             entry.answered, entry.answer = True, value
             entry.finish(self.elapsed_ms(), outcome, served="recorded", like=answer.call)
         elif isinstance(answer, Refused):
             raise EffectRefused(f"{name} is a write that the other side did not make; not executed")
+        elif isinstance(self._tools.reads, AskedReads):
+            entry.ask(self._tools.reads)
         elif not self._may_run(effect):
             raise ReadUnrecorded(f"{name} was not called like this by the other side; not executed")
+
+    @contextmanager
+    def _waiting(
+        self, tool: Tool, entry: _Entry
+    ) -> Generator[Callable[[JsonValue], Any], None, None]:
+        """For the client's answer. A wait that ends with its run leaves the call unfinished."""
+
+        def finish(answer: JsonValue) -> Any:
+            # A copy: the chain may change what it is given, and the record must not follow.
+            outcome = {"status": "returned", "value": copy.deepcopy(answer)}
+            entry.finish(self.elapsed_ms(), outcome, served="snapshot")
+            return as_returned(tool, answer)
+
+        try:
+            yield finish
+        except ToolRefused as refusal:
+            entry.finish(self.elapsed_ms(), _threw(refusal), served="snapshot")
+            raise
+        except CancelledError as ended:
+            raise ReadUnrecorded(f"{tool.name} was not answered before its run ended") from ended
 
     @contextmanager
     def _running(
@@ -198,8 +224,7 @@ class Recording:
     ) -> Generator[Callable[[Any], Any], None, None]:
         def finish(value: Any) -> Any:
             if entry is not None:
-                artifact = getattr(tool, "response_format", "") == "content_and_artifact"
-                converted = raw_to_json(value, has_artifact=artifact)
+                converted = raw_to_json(value, has_artifact=returns_artifact(tool))
                 outcome = {"status": "returned", "value": converted.value}
                 entry.finish(self.elapsed_ms(), outcome)
                 if converted.lossy:
@@ -224,6 +249,17 @@ class _Entry:
         self.record = record
         self.answered = False
         self.answer: Any = None
+        #: Comes from the client.
+        self.asked: Future[JsonValue] | None = None
+
+    def ask(self, reads: AskedReads) -> None:
+        """Ask the client for it.
+
+        Raises:
+            ReadUnrecorded: the run has ended.
+        """
+        self.asked = reads.ask(self.record["tool"], self.record["args"])
+        self.record["served"] = "snapshot"
 
     def finish(
         self,
@@ -241,59 +277,3 @@ class _Entry:
 
 def _threw(error: BaseException) -> JsonObject:
     return {"status": "threw", "error": serialize_error(error)}
-
-
-def _replay(tool: Tool, call: JsonObject) -> Any:
-    """The recorded value as the tool returned it.
-
-    Raises:
-        RecordingLossy: its Python object cannot be rebuilt.
-        Exception: the tool threw, or was not done when its run was.
-    """
-    outcome = call["outcome"]
-    if outcome["status"] == "threw":
-        raise rebuild_error(outcome["error"])
-    if outcome["status"] == "timed_out":
-        raise TimeoutError(f"{tool.name} did not finish in the recorded run")
-    if call.get("lossy"):
-        raise RecordingLossy(
-            f"{tool.name} returned what JSON cannot carry; it cannot be answered from a record"
-        )
-    # A copy: the chain may change what it is given, and the record must not follow.
-    value = restore(to_json(outcome["value"]).value, call.get("floats", ()))
-    artifact = getattr(tool, "response_format", "") == "content_and_artifact"
-    return tuple(value) if artifact and isinstance(value, list) and len(value) == 2 else value
-
-
-def named_arguments(tool: Tool, body: Any, args: Any, kwargs: Any) -> JsonValue:
-    """The parsed arguments under their published names, without what LangChain or the host fills.
-
-    Published, because the other side of a trial knows only the contract.
-    """
-    hidden = reserved_names(tool) | {config_parameter(body) or "run_manager"}
-    published = published_names(tool)
-    given = {**_defaults(body, args, kwargs), **kwargs}
-    missing = {} if "tool_input" in given else default_arguments(ById(tool))
-    named = {**given, **{k: v for k, v in missing.items() if k not in given}}
-    shown = {published.get(name, name): v for name, v in named.items() if name not in hidden}
-    return to_json(shown).value
-
-
-def _defaults(body: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Positional arguments by name, and defaults that the body itself would apply."""
-    try:
-        signature = inspect.signature(body)
-        bound = signature.bind_partial(*args, **kwargs)
-    except (TypeError, ValueError):
-        return {"tool_input": args[0]} if args else {}
-    bound.apply_defaults()
-    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    named = {
-        name: bound.arguments[name]
-        for name, parameter in signature.parameters.items()
-        if parameter.kind in plain and name in bound.arguments
-    }
-    rest = bound.arguments.get("args")
-    if isinstance(rest, tuple) and rest:
-        named["tool_input"] = rest[0]  # A legacy Tool hands its one argument on by position.
-    return named

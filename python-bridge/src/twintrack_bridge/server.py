@@ -6,12 +6,10 @@ tool runs in a thread of the pool, which also writes the answer; the rest runs o
 
 from __future__ import annotations
 
-import sys
-
 from . import errors
-from .errors import RequestError, message_of
+from .client import Client
+from .errors import RequestError, reported
 from .flight import FULL, Flights, is_id
-from .outbox import Outbox, encode, encode_within
 from .protocol import discovered, initialized, is_modern, meta_of, page, shaped, trace_of
 from .wire import Frame, Oversize, TooDeep, decode, id_in
 from .work import WORK
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .flight import Request, RequestId
     from .offer import Offer
+    from .outbox import Outbox
     from .protocol import Shape
+    from .questions import Questions
     from .value import JsonObject, JsonValue
 
 _TOO_LONG = "the frame is too long; start the bridge with a larger --max-frame-bytes"
@@ -51,8 +51,9 @@ class Server:
         self._offer = offer
         self._engine = engine
         self._outbox = outbox
-        self._max_result_bytes = max_result_bytes
-        self._flights = Flights(lambda id_: self._notify(SETTLED_METHOD, {"requestId": id_}))
+        self._client = Client(outbox, max_result_bytes)
+        self._questions: Questions | None = None
+        self._flights = Flights(lambda id_: self._client.notify(SETTLED_METHOD, {"requestId": id_}))
         self._hears_changes = False
 
     def receive(self, frames: Sequence[Frame | Oversize]) -> None:
@@ -64,19 +65,19 @@ class Server:
                 try:
                     self._take(frame)
                 except Exception as error:  # Whatever it is, the next frame has to be read.
-                    self._fail(None, _reported(error))
+                    self._client.fail(None, reported(error))
             self._outbox.release()
 
     def _take(self, frame: Frame | Oversize) -> None:
         if isinstance(frame, Oversize):
-            self._fail(frame.request_id, RequestError(errors.INVALID_REQUEST, _TOO_LONG))
+            self._refuse(frame.request_id, _TOO_LONG)
             return
         try:
             message = decode(frame)
         except TooDeep as error:
-            self._fail(id_in(frame.data), RequestError(errors.INVALID_REQUEST, str(error)))
+            self._refuse(id_in(frame.data), str(error))
         except ValueError as error:
-            self._fail(None, RequestError(errors.PARSE_ERROR, f"not a JSON-RPC message: {error}"))
+            self._client.refuse(None, f"not a JSON-RPC message: {error}", errors.PARSE_ERROR)
         else:
             self._dispatch(message)
 
@@ -85,7 +86,7 @@ class Server:
         changed = offer.listed != self._offer.listed
         self._offer = offer
         if changed and self._hears_changes:
-            self._notify("notifications/tools/list_changed", {})
+            self._client.notify("notifications/tools/list_changed", {})
 
     def stop(self) -> None:
         """Cancel what is running; threads may go on."""
@@ -94,21 +95,21 @@ class Server:
     def _dispatch(self, message: JsonValue) -> None:
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             batch = "; MCP has no batches" if isinstance(message, list) else ""
-            refusal = f"not a JSON-RPC 2.0 message{batch}"
-            self._fail(None, RequestError(errors.INVALID_REQUEST, refusal))
+            self._client.refuse(None, f"not a JSON-RPC 2.0 message{batch}")
             return
         method, params = message.get("method"), message.get("params", {})
         if not isinstance(method, str):
-            return  # An answer: this server asks nothing.
+            if self._questions is not None:
+                self._questions.answer(message)
+            return
         if "id" not in message:
             self._hear(method, params)
             return
         request_id = message["id"]
         if not is_id(request_id):
-            refusal = "id is neither a string nor an integer"
-            self._fail(None, RequestError(errors.INVALID_REQUEST, refusal))
+            self._client.refuse(None, "id is neither a string nor an integer")
         elif not isinstance(params, dict):
-            self._fail(request_id, RequestError(errors.INVALID_PARAMS, "params is not an object"))
+            self._client.refuse(request_id, "params is not an object", errors.INVALID_PARAMS)
         else:
             self._begin(request_id, method, params)
 
@@ -124,12 +125,11 @@ class Server:
 
     def _begin(self, request_id: RequestId, method: str, params: JsonObject) -> None:
         if self._flights.running(request_id):
-            taken = f"a request with id {request_id} is running"
-            self._fail(request_id, RequestError(errors.INVALID_REQUEST, taken))
+            self._client.refuse(request_id, f"a request with id {request_id} is running")
         elif method == "tools/call" or method in _CHAIN_METHODS:
             request = self._flights.begin(request_id)
             if request is None:
-                self._fail(request_id, RequestError(errors.OVERLOADED, FULL))
+                self._client.refuse(request_id, FULL, errors.OVERLOADED)
             else:
                 self._work(request, method, params)
         else:
@@ -151,11 +151,12 @@ class Server:
         try:
             is_stateless = is_modern(meta_of(params))
             shape = shaped(method, is_stateless)
-            frame = self._frame(request_id, shape(self._told(method, params, is_stateless)))
+            result = shape(self._told(method, params, is_stateless))
+            frame = self._client.encode({"id": request_id, "result": result})
         except RequestError as error:
-            self._fail(request_id, error)
+            self._client.fail(request_id, error)
         else:
-            self._outbox.send(frame)
+            self._client.send(frame)
 
     def _told(self, method: str, params: JsonObject, is_stateless: bool) -> JsonObject:
         """The answer to a request that needs none of the user's code."""
@@ -201,13 +202,18 @@ class Server:
         if legacy_chain is None:
             raise RequestError(errors.INVALID_PARAMS, "no chain: start the bridge with --chain")
         from . import chain
+        from .questions import AskedReads, Questions
         from .window import Window
 
+        self._questions = self._questions or Questions(self._client)
+        asked = AskedReads(self._questions, request.id)
         hand = None
         if streamed:
             window = Window(self._engine.loop(), lambda chunk: self._chunk(request, chunk))
             request.taken, hand = window.taken, window.hand
-        self._on_loop(request, lambda: chain.invoke(legacy_chain, params, hand), shape)
+        self._on_loop(
+            request, lambda: chain.invoke(legacy_chain, params, hand, asked), shape, asked.close
+        )
 
     def _in_thread(self, request: Request, work: Callable[[], JsonObject], call: Any) -> None:
         def run() -> None:
@@ -233,7 +239,11 @@ class Server:
             stop()
 
     def _on_loop(
-        self, request: Request, work: Callable[[], Awaitable[JsonObject]], shape: Shape
+        self,
+        request: Request,
+        work: Callable[[], Awaitable[JsonObject]],
+        shape: Shape,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         import asyncio
 
@@ -252,49 +262,35 @@ class Server:
             task = loop.create_task(run())
             WORK.reset(token)
             task.add_done_callback(request.work.end)
-            request.stop = lambda: loop.call_soon_threadsafe(task.cancel)
+            request.stop = lambda: (on_stop(), loop.call_soon_threadsafe(task.cancel))
             if request.cancelled:
                 task.cancel()
 
         loop.call_soon_threadsafe(start)
 
-    def _frame(self, request_id: RequestId, result: JsonObject) -> bytes:
-        message = {"jsonrpc": "2.0", "id": request_id, "result": result}
-        return encode_within(self._max_result_bytes, message)
-
     def _answer(self, request: Request, result: JsonObject) -> None:
-        frame = self._frame(request.id, result)
+        frame = self._client.encode({"id": request.id, "result": result})
         if self._flights.answer(request):
-            self._outbox.send(frame)
+            self._client.send(frame)
 
     def _failed(self, request: Request, error: BaseException) -> None:
-        known = error if isinstance(error, RequestError) else _reported(error)
+        known = error if isinstance(error, RequestError) else reported(error)
         if self._flights.answer(request):
-            self._fail(request.id, known)
+            self._client.fail(request.id, known)
 
     def _progress(self, request: Request, token: JsonValue, done: int, text: str) -> None:
         # Progress is news: what a client that does not read misses is not kept for it.
         if not request.answered and not request.cancelled and not self._outbox.full:
             update = {"progressToken": token, "progress": done, "message": text}
-            self._notify("notifications/progress", update)
+            self._client.notify("notifications/progress", update)
 
     def _chunk(self, request: Request, chunk: JsonValue) -> None:
         params = {"requestId": request.id, "chunk": chunk}
-        message = {"jsonrpc": "2.0", "method": _CHUNK_METHOD, "params": params}
-        frame = encode_within(self._max_result_bytes, message)
+        frame = self._client.encode({"method": _CHUNK_METHOD, "params": params})
         if not request.answered and not request.cancelled:
-            self._outbox.send(frame)
+            self._client.send(frame)
 
-    def _notify(self, method: str, params: JsonObject) -> None:
-        self._outbox.send(encode({"jsonrpc": "2.0", "method": method, "params": params}))
-
-    def _fail(self, request_id: JsonValue, error: RequestError) -> None:
-        self._outbox.send(encode({"jsonrpc": "2.0", "id": request_id, "error": error.as_json()}))
-
-
-def _reported(error: BaseException) -> RequestError:
-    """Our own mistake: told to the author on stderr, and to the client as an error."""
-    import traceback
-
-    traceback.print_exception(error, file=sys.stderr)
-    return RequestError(errors.INTERNAL_ERROR, f"bridge: {message_of(error)}")
+    def _refuse(self, message_id: JsonValue, why: str) -> None:
+        """Refuse a message that cannot be read: it may be an answer."""
+        if self._questions is None or not self._questions.give_up(message_id, why):
+            self._client.refuse(message_id, why)

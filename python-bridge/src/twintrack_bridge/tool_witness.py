@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from .loading import Tool
-from .recording import named_arguments
+from .tool_record import named_arguments, returns_artifact
 
 
 class TellsTools(Protocol):
@@ -62,7 +62,7 @@ def _tell_arguments(
 
 
 def _tell_result(tracers: list[tuple[TellsTools, Any]], tool: Tool, value: Any) -> None:
-    has_artifact = getattr(tool, "response_format", "") == "content_and_artifact"
+    has_artifact = returns_artifact(tool)
     for tracer, run_id in tracers:
         tracer.tool_returned(run_id, value, has_artifact=has_artifact)
 

@@ -1,0 +1,87 @@
+"""A tool's arguments and results, in the form in which they are recorded.
+
+The twin of `adapter/tool-record.ts`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from .errors import RecordingLossy, rebuild_error
+from .injection import (
+    ById,
+    config_parameter,
+    default_arguments,
+    published_names,
+    reserved_names,
+)
+from .loading import Tool
+from .value import JsonObject, JsonValue, restore, to_json
+
+
+def replayed(tool: Tool, call: JsonObject) -> Any:
+    """The recorded value as the tool returned it.
+
+    Raises:
+        RecordingLossy: its Python object cannot be rebuilt.
+        Exception: the tool threw, or was not done when its run was.
+    """
+    outcome = call["outcome"]
+    if outcome["status"] == "threw":
+        raise rebuild_error(outcome["error"])
+    if outcome["status"] == "timed_out":
+        raise TimeoutError(f"{tool.name} did not finish in the recorded run")
+    if call.get("lossy"):
+        raise RecordingLossy(
+            f"{tool.name} returned what JSON cannot carry; it cannot be answered from a record"
+        )
+    # A copy: the chain may change what it is given, and the record must not follow.
+    value = restore(to_json(outcome["value"]).value, call.get("floats", ()))
+    return as_returned(tool, value)
+
+
+def as_returned(tool: Tool, value: JsonValue) -> Any:
+    """Data as the tool's body returns it: JSON has no pairs."""
+    if returns_artifact(tool) and isinstance(value, list) and len(value) == 2:
+        return tuple(value)
+    return value
+
+
+def returns_artifact(tool: Tool) -> bool:
+    """Whether it returns a pair of content and artifact."""
+    return getattr(tool, "response_format", "") == "content_and_artifact"
+
+
+def named_arguments(tool: Tool, body: Any, args: Any, kwargs: Any) -> JsonValue:
+    """The parsed arguments under their published names, without what LangChain or the host fills.
+
+    Published, because the other side of a trial knows only the contract.
+    """
+    hidden = reserved_names(tool) | {config_parameter(body) or "run_manager"}
+    published = published_names(tool)
+    given = {**_defaults(body, args, kwargs), **kwargs}
+    missing = {} if "tool_input" in given else default_arguments(ById(tool))
+    named = {**given, **{k: v for k, v in missing.items() if k not in given}}
+    shown = {published.get(name, name): v for name, v in named.items() if name not in hidden}
+    return to_json(shown).value
+
+
+def _defaults(body: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Positional arguments by name, and defaults that the body itself would apply."""
+    try:
+        signature = inspect.signature(body)
+        bound = signature.bind_partial(*args, **kwargs)
+    except (TypeError, ValueError):
+        return {"tool_input": args[0]} if args else {}
+    bound.apply_defaults()
+    plain = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    named = {
+        name: bound.arguments[name]
+        for name, parameter in signature.parameters.items()
+        if parameter.kind in plain and name in bound.arguments
+    }
+    rest = bound.arguments.get("args")
+    if isinstance(rest, tuple) and rest:
+        named["tool_input"] = rest[0]  # A legacy Tool hands its one argument on by position.
+    return named
