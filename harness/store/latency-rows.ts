@@ -46,7 +46,7 @@ interface LatencySql extends P95Bounds {
   candidate: number[] | null;
 }
 
-const NO_BOUNDS: P95Bounds = {
+export const NO_BOUNDS: P95Bounds = {
   legacyLeast: null,
   legacyMost: null,
   candidateLeast: null,

@@ -11,6 +11,7 @@ import type { Database } from "./database.ts";
 import { divergenceRows, sampleRows } from "./divergences.ts";
 import { gateRows } from "./gate-rows.ts";
 import { GROUPED } from "./groupings.ts";
+import { NO_BOUNDS } from "./latency-rows.ts";
 import { modelRow, tellModels } from "./model-rows.ts";
 import { ruleRows } from "./rule-rows.ts";
 import { traceOf } from "./traces.ts";
@@ -23,11 +24,16 @@ export async function reportRows(
 ): Promise<ReportRows> {
   const privacy = privacyOf(config);
   const stages = await readStages(db);
+  const known = new Set((await db.query<{ flow: string }>(KNOWN_FLOWS)).map(({ flow }) => flow));
   const flows: FlowRow[] = [];
   const divergences: DivergenceRow[] = [];
   const samples: SampleRow[] = [];
   // One flow after the other: each asks as much at once as there are connections.
   for (const name of only === undefined ? Object.keys(config.flows) : [only]) {
+    if (!known.has(name)) {
+      flows.push({ ...headOf(config, stages, name), ...NO_TRIALS });
+      continue;
+    }
     const found = await evidenceRows(db, config, stages, name);
     if (found.flow.models) await tellModels(db, name, found.divergences);
     flows.push(found.flow);
@@ -38,6 +44,17 @@ export async function reportRows(
   const lost = unexplained + Object.values(gaps).reduce((sum, count) => sum + count, 0);
   return { flows, divergences, samples, lost };
 }
+
+const KNOWN_FLOWS = "select distinct flow from twintrack.tallies";
+
+/** What the questions to the store would say of a flow that it has no trial of. */
+const NO_TRIALS = {
+  ...{ sinceAt: null, days: 0, answered: 0, open: 0, verdicts: {}, notRun: {} },
+  ...{ unexplained: 0, effectDifferences: 0, contractViolations: 0 },
+  noise: { trials: 0, mismatches: 0 },
+  ...{ latencyMs: { legacy: null, candidate: null }, p95Bounds: NO_BOUNDS },
+  ...{ drops: [], trace: null, rules: [] },
+};
 
 export interface EvidenceRows {
   flow: FlowRow;
@@ -51,12 +68,27 @@ export async function evidenceRows(
   stages: ReadonlyMap<string, FlowStage>,
   flow: string,
 ): Promise<EvidenceRows> {
-  const stage = stages.get(flow) ?? initialStage(config, flow);
-  const [row, divergences] = await Promise.all([
-    flowRow(db, flow, stage, config.flows[flow] ?? {}),
+  const [gate, counted, divergences] = await Promise.all([
+    gateRows(db, flow, config.flows[flow]?.gate?.confidence),
+    countedRows(db, flow),
     divergenceRows(db, flow),
   ]);
-  return { flow: row, divergences };
+  return { flow: { ...headOf(config, stages, flow), ...counted, ...gate }, divergences };
+}
+
+/** What is known of a flow without its trials. */
+function headOf(
+  config: ResolvedConfig,
+  stages: ReadonlyMap<string, FlowStage>,
+  flow: string,
+): Pick<FlowRow, "name" | "language" | "stage" | "canaryPercent" | "policy"> {
+  const { stage, canaryPercent } = stages.get(flow) ?? initialStage(config, flow);
+  const flowConfig = config.flows[flow] ?? {};
+  return {
+    ...{ name: flow, language: languageOf(flowConfig), stage },
+    ...(stage === "canary" && { canaryPercent }),
+    ...(flowConfig.gate && { policy: policyOf(flowConfig.gate) }),
+  };
 }
 
 interface CountRow {
@@ -64,27 +96,6 @@ interface CountRow {
   verdict: string;
   reason: string;
   count: number;
-}
-
-async function flowRow(
-  db: Database,
-  flow: string,
-  stage: FlowStage,
-  config: FlowConfig,
-): Promise<FlowRow> {
-  const [gate, counted] = await Promise.all([
-    gateRows(db, flow, config.gate?.confidence),
-    countedRows(db, flow),
-  ]);
-  return {
-    name: flow,
-    language: languageOf(config),
-    stage: stage.stage,
-    ...(stage.stage === "canary" ? { canaryPercent: stage.canaryPercent } : {}),
-    ...counted,
-    ...gate,
-    ...(config.gate === undefined ? {} : { policy: policyOf(config.gate) }),
-  };
 }
 
 type CountedRows = Summary &

@@ -11,9 +11,11 @@ import { type Frame, type FrameHeader, trialIdOf } from "../../../harness/frame.
 import { evidenceOf } from "../../../harness/report/evidence.ts";
 import { buildReport } from "../../../harness/report/report.ts";
 import type { Decision } from "../../../harness/report/rows.ts";
+import { readStages } from "../../../harness/stage.ts";
+import type { Query } from "../../../harness/store/database.ts";
 import { decide } from "../../../harness/store/divergences.ts";
 import { type JudgedTrial, settle } from "../../../harness/store/judgements.ts";
-import { reportRows } from "../../../harness/store/report-rows.ts";
+import { evidenceRows, reportRows } from "../../../harness/store/report-rows.ts";
 import { ingest, recordGaps } from "../../../harness/store/trials.ts";
 import { frameOf } from "../../app/frame.ts";
 import { PLAIN } from "../../app/privacy.ts";
@@ -145,6 +147,21 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     decide(fresh.db, FLOW, AMOUNT, { decision, who: "ann", why: "a test", owner: "ann", until });
 
   const mismatch: Story = { verdict: "mismatch", differences: [{}] };
+
+  test("tells of a flow without trials what the store would say, without asking it", async () => {
+    const asked: string[] = [];
+    const query: Query = (sql, params) => {
+      asked.push(sql);
+      return fresh.db.query(sql, params);
+    };
+    const { flows } = await reportRows({ ...fresh.db, query }, config, FLOW);
+    const { flow } = await evidenceRows(fresh.db, config, await readStages(fresh.db), FLOW);
+    expect(flows).toEqual([flow]);
+    expect(asked.filter((sql) => sql.includes("counted"))).toEqual([]);
+    await seen({});
+    await reportRows({ ...fresh.db, query }, config, FLOW);
+    expect(asked.filter((sql) => sql.includes("counted")).length).toBeGreaterThan(5);
+  });
 
   test("tells with which version of a model a divergence comes", async () => {
     const old: Story = { model: "gpt-x-2026-08-01" };
