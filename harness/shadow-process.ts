@@ -4,6 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { constants, setPriority } from "node:os";
+import { getHeapStatistics } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { guardEgress } from "../adapter/egress.ts";
 import { isTwintrackError } from "../core/error.ts";
@@ -66,9 +67,12 @@ async function main(configFile: string, dataDir: string): Promise<void> {
   send({ kind: "ready" });
 }
 
-/** A process that has judged so many, or holds so many files open, is replaced. */
+/** A process is replaced that has judged so many, or holds so many files or so much of its heap. */
 const MOST_TRIALS = 1_000;
 const MOST_DESCRIPTORS = 512;
+const MOST_HEAP = 0.6;
+/** But not for their number alone so soon: to start one takes the processor from those who answer. */
+const LEAST_AGE_S = 60;
 
 let trials = 0;
 const realm = openRealm();
@@ -104,7 +108,13 @@ function acceptChanges(): void {
 }
 
 function isTired(): boolean {
-  return ++trials >= MOST_TRIALS || openDescriptors() > MOST_DESCRIPTORS;
+  const isOld = ++trials >= MOST_TRIALS && process.uptime() >= LEAST_AGE_S;
+  return isOld || openDescriptors() > MOST_DESCRIPTORS || heapShare() > MOST_HEAP;
+}
+
+function heapShare(): number {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  return used / limit;
 }
 
 function openDescriptors(): number {

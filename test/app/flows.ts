@@ -42,6 +42,8 @@ export const paysTwice = priced
   })
   .returns(({ paid }) => ({ receipt: paid.receipt }));
 
+const hoard: number[][] = [];
+
 const misbehaviours = {
   throws: () => {
     throw new RangeError("no");
@@ -66,6 +68,11 @@ const misbehaviours = {
   leaks: () => {
     const kept: number[][] = [];
     for (;;) kept.push(Array.from({ length: 1_000_000 }, (_, index) => index));
+  },
+  /** 32 MB more each time, of the 512 that its process may have. */
+  hoards: () => {
+    for (let n = 0; n < 4; n++) hoard.push(Array.from({ length: 1_000_000 }, (_, index) => index));
+    return { sum: 2 };
   },
   floods: () => {
     for (let line = 0; line < 200_000; line++) console.log("x".repeat(100));

@@ -64,3 +64,20 @@ test("A12: runs beside one that leaves something behind are lost with it, and ju
   expect(await judged("leavesBeside")).toMatchObject({ verdict: "match" });
   expect(await judged("findsBeside")).toMatchObject({ verdict: "match" });
 });
+
+test("A6: a process that its runs fill up is replaced before it is full, and no run is lost", async () => {
+  const pids = new Set<number | undefined>();
+  for (let n = 0; n < 24; n++) {
+    expect(await judged("hoards")).toMatchObject({ verdict: "match" });
+    pids.add(host.pid());
+  }
+  expect(pids.size).toBeGreaterThan(2);
+});
+
+test("a process judges more than a thousand trials while it is young: to start another costs time", async () => {
+  await judged("add");
+  const first = host.pid();
+  for (let n = 0; n < 1_010; n += 10)
+    await Promise.all(Array.from({ length: 10 }, () => judged("add")));
+  expect(host.pid()).toBe(first);
+});
