@@ -2,12 +2,15 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type CarrierPlan, type CarrierQuestion, openCarrier } from "./carrier.ts";
 import { answerOn, tell } from "./port.ts";
+import { yieldToAnswers } from "./priority.ts";
 import { openPrivacy } from "./privacy/privacy.ts";
 import { launchedHost } from "./shadow-host.ts";
 import { joinDatabase } from "./store/open.ts";
 
 const port = parentPort;
 if (!port) throw new Error("carrier-thread runs only as a worker thread");
+
+if (process.platform === "linux") yieldToAnswers();
 
 const { way, launch, place, timeoutsMs } = workerData as CarrierPlan;
 const opening = openCarrier({

@@ -4,6 +4,7 @@
  * It works in the thread that answers, or in one of its own beside it, so that the thread that
  * answers has nothing else to do. The spool stays with whoever answers; a load says what is in it.
  */
+import { access } from "node:fs/promises";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
@@ -131,6 +132,9 @@ export function carrierPlan(config: ResolvedConfig, db: Database): CarrierPlan |
 
 /** A carrier in a thread of its own; `onLost` is called when the thread has ended by itself. */
 export async function startCarrier(plan: CarrierPlan, onLost: () => void): Promise<Carrier> {
+  // Threads that Node keeps for everybody begin when they are first needed, and as humble as who
+  // needs them: this one is to be the first, not the carrier's.
+  await access(plan.launch.configFile).catch(() => undefined);
   const transferList: MessagePort[] = plan.way.kind === "pglite" ? [plan.way.port] : [];
   const worker = new Worker(threadFile(), { workerData: plan, transferList });
   let pid: number | undefined;

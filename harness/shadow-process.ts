@@ -3,7 +3,6 @@
  * answer a caller; it may die at any time, and costs a verdict when it does.
  */
 import { readdirSync } from "node:fs";
-import { constants, setPriority } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { guardEgress } from "../adapter/egress.ts";
@@ -12,6 +11,7 @@ import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
 import type { RunsJudgement } from "./judgement.ts";
 import { judgeOrLose } from "./lost-trial.ts";
+import { yieldToAnswers } from "./priority.ts";
 import { type Privacy, privacyOf } from "./privacy/privacy.ts";
 import { openRealm } from "./realm.ts";
 import { openSides, type Sides } from "./side.ts";
@@ -39,15 +39,6 @@ function send(message: FromShadow): void {
 function startWatchdog(): void {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   new Worker(new URL(`./watchdog.${extension}`, import.meta.url)).unref();
-}
-
-/** Where the processor is short, who answers goes first. */
-function yieldToAnswers(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch {
-    // Not every system lets a process do that; it is a kindness, no promise.
-  }
 }
 
 async function main(configFile: string, dataDir: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** Faults F of the catalogue: what the machine can do, and a poison message among good ones. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { books } from "../../harness/store/books.ts";
@@ -72,15 +72,21 @@ test("F5: a process that is short of memory sheds comparisons, not answers", () 
   expect(JSON.parse(stdout)).toEqual({ before: false, short: true });
 });
 
-test("F6: the shadow process yields the processor to those who answer", async () => {
-  const { url } = await serving();
+/** How far a process, or one of its threads, yields to others. */
+const niceness = (stat: string) =>
+  Number(readFileSync(stat, "utf8").split(") ")[1]?.split(" ")[16]);
+
+test("F6: the shadow process and the thread that feeds it yield the processor to those who answer", async () => {
+  const { url, pid } = await serving();
   await invoke(url, "add", { n: 1 });
   await allBooked(1);
   const { body } = await getJson(`${url}/readyz`);
-  const niceness = Number(
-    readFileSync(`/proc/${body.shadow.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[16],
-  );
-  expect(niceness).toBeGreaterThan(0);
+  expect(niceness(`/proc/${body.shadow.pid}/stat`)).toBeGreaterThan(0);
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const yielding = threads.filter((id) => niceness(`/proc/${pid}/task/${id}/stat`) > 0);
+  const names = yielding.map((id) => readFileSync(`/proc/${pid}/task/${id}/comm`, "utf8").trim());
+  expect(names).toEqual(["WorkerThread"]);
+  expect(threads.length).toBeGreaterThan(4);
 });
 
 test("F7: a database whose name cannot be resolved is told as one that is away", async () => {
