@@ -51,6 +51,9 @@ export interface CarrierParts {
 /** How long the end may wait for a database that does not answer. */
 const END_MS = 1_000;
 
+/** What it makes dies young: more room would only be filled, a hundred megabytes of it. */
+const YOUNG_MIB = 12;
+
 /** A carrier in this thread. */
 export async function openCarrier({ db, host, ...parts }: CarrierParts): Promise<Carrier> {
   const jobs = await openJobs(db).catch(async (error: unknown) => {
@@ -136,7 +139,8 @@ export async function startCarrier(plan: CarrierPlan, onLost: () => void): Promi
   // needs them: this one is to be the first, not the carrier's.
   await access(plan.launch.configFile).catch(() => undefined);
   const transferList: MessagePort[] = plan.way.kind === "pglite" ? [plan.way.port] : [];
-  const worker = new Worker(threadFile(), { workerData: plan, transferList });
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MIB };
+  const worker = new Worker(threadFile(), { workerData: plan, transferList, resourceLimits });
   let pid: number | undefined;
   const thread = askerOf(worker, (news) => {
     pid = (news as { pid?: number }).pid;
