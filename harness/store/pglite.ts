@@ -84,7 +84,8 @@ function database(ask: Ask, end: () => Promise<void>): Database {
     transaction: (work) => inTurn(() => inTransaction(ask, query, work)),
     way() {
       const { port1, port2 } = new MessageChannel();
-      void ask({ kind: "join", port: port1 }, [port1]);
+      // Of a database that has ended, the other end says so.
+      ask({ kind: "join", port: port1 }, [port1]).catch(() => port1.close());
       return { kind: "pglite", port: port2 };
     },
     close() {

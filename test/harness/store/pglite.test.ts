@@ -62,6 +62,13 @@ test("a port that closes in the midst of a transaction leaves none behind", asyn
   expect(await waiting).toBe(0);
 });
 
+test("the way to a database that has ended leads to its end", async () => {
+  const [db] = await shared();
+  await db.close();
+  const late = joinDatabase(db.way());
+  await expect(late.query("select 1")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+});
+
 /** One who asks as a port does, without a client, and one who asks as a database. */
 async function portsOf() {
   const [db] = await shared();
