@@ -55,14 +55,19 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
   };
   const shipFile = async (file: SpoolFile): Promise<number> => {
     let shipped = 0;
+    let bytes: Buffer = Buffer.alloc(0);
     for (;;) {
       const offset = offsets.get(file.path) ?? 0;
-      const bytes = readSpool(file.path, offset, await readSize(file.path, offset));
-      const { frames, gaps: told, consumed } = decodeFrames(bytes, BATCH_FRAMES);
-      if (consumed === 0) break;
-      shipped += await ingestEach(store, packed(frames, vault));
-      await recordGaps(db, told);
-      offsets.set(file.path, offset + consumed);
+      let batch = decodeFrames(bytes, BATCH_FRAMES);
+      if (batch.consumed === 0) {
+        bytes = readSpool(file.path, offset, await readSize(file.path, offset));
+        batch = decodeFrames(bytes, BATCH_FRAMES);
+      }
+      if (batch.consumed === 0) break;
+      shipped += await ingestEach(store, packed(batch.frames, vault));
+      await recordGaps(db, batch.gaps);
+      offsets.set(file.path, offset + batch.consumed);
+      bytes = bytes.subarray(batch.consumed);
     }
     if (!file.active) dispose(file.path, offsets);
     return shipped;
