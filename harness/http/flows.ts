@@ -19,9 +19,10 @@ import { problemOf } from "./problem.ts";
 type FlowRequest = FastifyRequest<{ Params: { flow: string } }>;
 
 export function addFlowRoutes(server: FastifyInstance, harness: Harness): void {
-  server.register(async (app) => {
+  server.register((app, _options, done) => {
     keepLongIntegers(app);
     addRoutes(app, harness);
+    done();
   });
 }
 
