@@ -5,11 +5,12 @@
  * answers has nothing else to do. The spool stays with whoever answers; a load says what is in it.
  */
 import { access } from "node:fs/promises";
-import { type MessagePort, Worker } from "node:worker_threads";
-import { messageOf, TwintrackError } from "../core/error.ts";
+import type { MessagePort } from "node:worker_threads";
+import { TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
+import { entryBeside } from "./entry.ts";
 import type { Gap } from "./frame.ts";
-import { askerOf } from "./port.ts";
+import { startThread } from "./port.ts";
 import type { Privacy } from "./privacy/privacy.ts";
 import { openShadowWorker, shadowTimeoutsMs } from "./shadow.ts";
 import { type Launch, launchOf, type ShadowHost } from "./shadow-host.ts";
@@ -140,24 +141,22 @@ export async function startCarrier(plan: CarrierPlan, onLost: () => void): Promi
   await access(plan.launch.configFile).catch(() => undefined);
   const transferList: MessagePort[] = plan.way.kind === "pglite" ? [plan.way.port] : [];
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MIB };
-  const worker = new Worker(threadFile(), { workerData: plan, transferList, resourceLimits });
   let pid: number | undefined;
-  const thread = askerOf(worker, (news) => {
-    pid = (news as { pid?: number }).pid;
-  });
-  const lose = (what: string) => {
-    pid = undefined;
-    thread.lose(new TwintrackError("SHADOW_LOST", `The thread that ships and judges ${what}`));
-    onLost();
-  };
-  worker.on("error", (error) => lose(`stopped: ${messageOf(error)}`));
-  worker.on("exit", () => lose("has ended")); // After an error, too; the first reason is the one.
+  const thread = await startThread(
+    entryBeside(import.meta.url, "carrier-thread"),
+    { workerData: plan, transferList, resourceLimits },
+    {
+      hear: (news) => {
+        pid = (news as { pid?: number }).pid;
+      },
+      lost(what) {
+        pid = undefined;
+        onLost();
+        return new TwintrackError("SHADOW_LOST", `The thread that ships and judges ${what}`);
+      },
+    },
+  );
   const ask = <Answer>(question: CarrierQuestion) => thread.ask<Answer>(question);
-  const end = async () => void (await worker.terminate());
-  await ask({ kind: "open" }).catch(async (error: unknown) => {
-    await end();
-    throw error;
-  });
   return {
     ship: (load) => ask({ kind: "ship", load }),
     judge: () => ask({ kind: "judge" }),
@@ -165,12 +164,7 @@ export async function startCarrier(plan: CarrierPlan, onLost: () => void): Promi
     pid: () => pid,
     async close() {
       await within(END_MS * 3, ask({ kind: "close" })).catch(() => undefined);
-      await end();
+      await thread.end();
     },
   };
-}
-
-function threadFile(): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./carrier-thread.${extension}`, import.meta.url);
 }

@@ -20,6 +20,7 @@ import type { Spool } from "./spool.ts";
 import { stageWatch } from "./stage-watch.ts";
 import type { Database } from "./store/database.ts";
 import { makeWeeks } from "./store/weeks.ts";
+import { openTurns } from "./turn.ts";
 import { until, within } from "./wait.ts";
 
 const TICK_MS = 100;
@@ -90,7 +91,8 @@ export function startLoops(parts: LoopParts): Loops {
     const carrying = await (await connected()).carrier();
     if ((await load(carrying)) > 0) bell.ring();
   });
-  const ship = inTurn(shipping);
+  const shippingTurn = openTurns();
+  const ship = () => shippingTurn(shipping);
   // Apart from shipping, which does not end while more comes than it can carry, and asks nothing of
   // the database while nothing comes.
   const follow = troubles.told("following", async () => {
@@ -106,7 +108,8 @@ export function startLoops(parts: LoopParts): Loops {
     if (parts.judges && !parts.stages.isPaused() && !stop.signal.aborted)
       judged += await carrying.judge();
   });
-  const judge = inTurn(judging);
+  const judgingTurn = openTurns();
+  const judge = () => judgingTurn(judging);
   // The kill switch stops what is under way as well, and the process in which it runs.
   const followSwitch = async () => {
     if (parts.stages.isPaused()) await carrier?.halt();
@@ -151,16 +154,6 @@ export function startLoops(parts: LoopParts): Loops {
       await carrier?.close();
       await Promise.allSettled([opened?.db.close(), opened?.desk.close()]);
     },
-  };
-}
-
-/** Calls of the returned function run one after the other, each of them. */
-function inTurn(work: () => Promise<void>): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return () => {
-    const next = last.then(work, work);
-    last = next.catch(() => undefined);
-    return next;
   };
 }
 

@@ -1,6 +1,17 @@
 /** Questions and answers between threads: each question is answered or fails, and so do all when the other side ends. */
-import type { MessagePort, Transferable, Worker } from "node:worker_threads";
-import { ERROR_CODES, type ErrorCode, isTwintrackError, TwintrackError } from "../core/error.ts";
+import {
+  type MessagePort,
+  type Transferable,
+  Worker,
+  type WorkerOptions,
+} from "node:worker_threads";
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  isTwintrackError,
+  messageOf,
+  TwintrackError,
+} from "../core/error.ts";
 
 interface Question {
   id: number;
@@ -56,6 +67,35 @@ export function askerOf(
       waiting.clear();
     },
   };
+}
+
+/** A thread that answers questions. */
+export interface Thread extends Pick<Asker, "ask"> {
+  end(): Promise<void>;
+}
+
+export interface ThreadHooks {
+  /** The error of every question once the thread is gone; may be called twice, the first one counts. */
+  lost(what: string, cause?: unknown): Error;
+  hear?(news: unknown): void;
+}
+
+/** Starts a thread, and waits until it has answered `{ kind: "open" }`; it is ended when it refuses. */
+export async function startThread(
+  file: URL,
+  options: WorkerOptions,
+  { lost, hear }: ThreadHooks,
+): Promise<Thread> {
+  const worker = new Worker(file, options);
+  const { ask, lose } = askerOf(worker, hear);
+  worker.on("error", (cause) => lose(lost(`stopped: ${messageOf(cause)}`, cause)));
+  worker.on("exit", () => lose(lost("has ended")));
+  const end = async () => void (await worker.terminate());
+  await ask({ kind: "open" }).catch(async (error: unknown) => {
+    await end();
+    throw error;
+  });
+  return { ask, end };
 }
 
 /** Answers what comes over the port, several at a time if they come so. */

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { shadowEnvironment } from "../adapter/egress.ts";
 import { type ErrorCode, TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig } from "./config.ts";
+import { entryBeside } from "./entry.ts";
 import type { RunsJudgement } from "./judgement.ts";
 import { judgeOrLose } from "./lost-trial.ts";
 import { privacyOf } from "./privacy/privacy.ts";
@@ -173,8 +174,7 @@ function startChild(
   { configFile, dataDir, env, permissions }: Launch,
   onExit: (gone: ChildProcess) => void,
 ): Child {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const entry = fileURLToPath(new URL(`./shadow-process.${extension}`, import.meta.url));
+  const entry = fileURLToPath(entryBeside(import.meta.url, "shadow-process"));
   const process_ = fork(entry, [configFile, dataDir], {
     env,
     ...limited([`--max-old-space-size=${MEMORY_MIB}`, ...permissions]),

@@ -9,6 +9,7 @@ import { guardEgress } from "../adapter/egress.ts";
 import { isTwintrackError } from "../core/error.ts";
 import { serializeError } from "../core/outcome.ts";
 import { loadConfig } from "./config.ts";
+import { entryBeside } from "./entry.ts";
 import type { RunsJudgement } from "./judgement.ts";
 import { judgeOrLose } from "./lost-trial.ts";
 import { yieldToAnswers } from "./priority.ts";
@@ -37,8 +38,7 @@ function send(message: FromShadow): void {
 }
 
 function startWatchdog(): void {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  new Worker(new URL(`./watchdog.${extension}`, import.meta.url)).unref();
+  new Worker(entryBeside(import.meta.url, "watchdog")).unref();
 }
 
 async function main(configFile: string, dataDir: string): Promise<void> {

@@ -12,6 +12,7 @@ import { readSpool, type SpoolFile } from "./spool-folder.ts";
 import type { Database } from "./store/database.ts";
 import type { TrialJobs } from "./store/jobs.ts";
 import { ingest, recordGaps } from "./store/trials.ts";
+import { openTurns } from "./turn.ts";
 
 const BATCH_FRAMES = 100;
 const READ_BYTES = 4 * 1024 * 1024;
@@ -38,7 +39,7 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
   // bound on memory would bound nothing.
   let memory: Frame[] = [];
   let gaps: Gap[] = [];
-  let shipping: Promise<number> = Promise.resolve(0);
+  const inTurn = openTurns();
 
   const shipMemory = async (): Promise<number> => {
     if (memory.length === 0)
@@ -77,13 +78,7 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
     for (const file of spool.files()) shipped += await shipFile(file).catch(unlessGone);
     return shipped;
   };
-  return {
-    ship() {
-      const next = shipping.then(shipAll, shipAll);
-      shipping = next.catch(() => 0);
-      return next;
-    },
-  };
+  return { ship: () => inTurn(shipAll) };
 }
 
 /**

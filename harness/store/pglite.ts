@@ -5,9 +5,11 @@
  * ours: a file beside the folder, made with O_EXCL, holding the pid of the owner.
  * It survives the death of the process, not the loss of power (PGlite never calls fsync).
  */
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { messageOf, TwintrackError } from "../../core/error.ts";
-import { askerOf } from "../port.ts";
+import { entryBeside } from "../entry.ts";
+import { askerOf, startThread } from "../port.ts";
+import { openTurns } from "../turn.ts";
 import type { Database, Query } from "./database.ts";
 import { lockFolder } from "./lock.ts";
 import type { PgliteQuestion } from "./pglite-thread.ts";
@@ -32,28 +34,22 @@ export async function openPglite(folder?: string): Promise<Database> {
 }
 
 async function start(folder: string | undefined, unlock: () => void): Promise<Database> {
-  const worker = new Worker(threadFile(), { workerData: { folder } });
-  const thread = askerOf(worker);
-  const lose = (message: string, cause?: unknown) =>
-    thread.lose(new TwintrackError("STORE_UNAVAILABLE", message, { cause }));
-  worker.on("error", (cause) => lose(`The embedded database stopped: ${messageOf(cause)}`, cause));
-  worker.on("exit", () => lose("The embedded database is closed"));
-  const ask = (question: PgliteQuestion, transfer?: MessagePort[]) =>
-    thread.ask<object[]>(question, transfer);
-  await ask({ kind: "open" }).catch(async (error: unknown) => {
-    await worker.terminate();
-    throw error;
-  });
+  const thread = await startThread(
+    entryBeside(import.meta.url, "pglite-thread"),
+    { workerData: { folder } },
+    {
+      lost(what, cause) {
+        const ended = cause === undefined ? "is closed" : what;
+        return new TwintrackError("STORE_UNAVAILABLE", `The embedded database ${ended}`, { cause });
+      },
+    },
+  );
+  const ask: Ask = (question, transfer) => thread.ask<object[]>(question, transfer);
   return database(ask, async () => {
     await ask({ kind: "close" }).catch(() => undefined);
-    await worker.terminate();
+    await thread.end();
     unlock();
   });
-}
-
-function threadFile(): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./pglite-thread.${extension}`, import.meta.url);
 }
 
 /** The same embedded database, from another thread of the process that has it open. */
@@ -72,12 +68,7 @@ function database(ask: Ask, end: () => Promise<void>): Database {
     ask({ kind: "query", sql, params: [...params] }) as Promise<Row[]>;
   let closing: Promise<void> | undefined;
   // One connection: a transaction holds it, everything else waits its turn.
-  let turn: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const next = turn.then(work, work);
-    turn = next.catch(() => undefined);
-    return next;
-  };
+  const inTurn = openTurns();
   return {
     kind: "pglite",
     query: (sql, params) => inTurn(() => query(sql, params)),
