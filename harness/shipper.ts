@@ -57,11 +57,14 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
   const shipFile = async (file: SpoolFile): Promise<number> => {
     let shipped = 0;
     let bytes: Buffer = Buffer.alloc(0);
+    // What is answered while this ships is left for the next time: after every few frames anew, the
+    // database would have more work with less.
+    const { size } = statSync(file.path);
     for (;;) {
       const offset = offsets.get(file.path) ?? 0;
       let batch = decodeFrames(bytes, BATCH_FRAMES);
       if (batch.consumed === 0) {
-        bytes = readSpool(file.path, offset, await readSize(file.path, offset));
+        bytes = readSpool(file.path, offset, readSize(file.path, offset, size));
         batch = decodeFrames(bytes, BATCH_FRAMES);
       }
       if (batch.consumed === 0) break;
@@ -104,8 +107,8 @@ function unlessGone(error: NodeJS.ErrnoException): number {
 }
 
 /** One frame may be larger than the usual read. */
-async function readSize(path: string, offset: number): Promise<number> {
-  const rest = statSync(path).size - offset;
+function readSize(path: string, offset: number, size: number): number {
+  const rest = size - offset;
   if (rest <= READ_BYTES) return Math.max(rest, 0);
   const next = readSpool(path, offset, 4);
   return Math.min(rest, Math.max(READ_BYTES, next.readUInt32BE(0) + 8));

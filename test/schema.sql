@@ -67,7 +67,7 @@ create table twintrack.differences (
   noise_verdict text,
   models jsonb,
   PRIMARY KEY (trial_id, compared, ordinal),
-  FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
+  FOREIGN KEY (trial_id) REFERENCES twintrack.trials_default(id) ON DELETE CASCADE,
   CHECK ((compared = ANY (ARRAY['candidate'::text, 'noise'::text])))
 ) partition by range (trial_id);
 CREATE INDEX differences_open ON twintrack.differences USING btree (flow, received_at) WHERE (rule IS NULL);
@@ -209,7 +209,7 @@ create table twintrack.runs (
   duration_ms double precision not null,
   payload bytea not null,
   PRIMARY KEY (trial_id, side),
-  FOREIGN KEY (trial_id) REFERENCES twintrack.trials(id) ON DELETE CASCADE,
+  FOREIGN KEY (trial_id) REFERENCES twintrack.trials_default(id) ON DELETE CASCADE,
   CHECK ((side = ANY (ARRAY['legacy'::text, 'candidate'::text, 'noise'::text]))),
   CHECK ((status = ANY (ARRAY['returned'::text, 'threw'::text, 'timed_out'::text])))
 ) partition by range (trial_id);

@@ -33,9 +33,11 @@ async function describeTable(db: Database, { name: table, parts }: Table): Promi
     [table],
   );
   // Not-null constraints became named rows in Postgres 18; the columns above say them already.
+  // A part refers to a part: the default one stands for all of them.
   const constraints = await db.query<Line>(
     `select format('  %s', pg_get_constraintdef(oid)) as line from pg_constraint
-     where conrelid = ('twintrack.' || $1)::regclass and contype <> 'n' and conparentid = 0 order by contype desc, 1`,
+     where conrelid = ('twintrack.' || $1)::regclass and contype <> 'n' and conparentid = 0
+       or conrelid = to_regclass('twintrack.' || $1 || '_default') and contype = 'f' order by contype desc, 1`,
     [table],
   );
   const indexes = await db.query<Line>(

@@ -12,8 +12,8 @@ const FIRST_MONDAY_MS = 4 * DAY_MS;
 /** The one that is, and the next. */
 const WEEKS_AHEAD = 2;
 
-/** What others refer to comes first. */
-const TABLES = ["trials", "runs", "differences"] as const;
+/** What lies in the week of its trial. */
+const PARTS = ["runs", "differences"] as const;
 
 /** Whoever asks waits behind us for as long as we wait for a lock. */
 const LOCK_TIMEOUT = "set local lock_timeout = '500ms'";
@@ -85,9 +85,12 @@ async function exists(query: Query, { from }: Week): Promise<boolean> {
 
 async function make(query: Query, { from, to }: Week): Promise<void> {
   await query(LOCK_TIMEOUT);
-  for (const table of TABLES)
+  const range = `for values from ('${from}') to ('${to}')`;
+  await query(`create table twintrack.trials_${from} partition of twintrack.trials ${range}`);
+  for (const table of PARTS)
     await query(
-      `create table twintrack.${table}_${from} partition of twintrack.${table} for values from ('${from}') to ('${to}')`,
+      `create table twintrack.${table}_${from} partition of twintrack.${table}
+         (foreign key (trial_id) references twintrack.trials_${from} on delete cascade) ${range}`,
     );
 }
 
@@ -141,9 +144,6 @@ async function drop(query: Query, { from, to }: Week): Promise<number> {
      returning (select count(*) from twintrack.trials_${from})::bigint as trials`,
   );
   await query("delete from twintrack.tallies where day >= $1::date and day < $2::date", [from, to]);
-  for (const table of ["runs", "differences"]) await query(`drop table twintrack.${table}_${from}`);
-  // What others refer to must be taken out before it can be dropped.
-  await query(`alter table twintrack.trials detach partition twintrack.trials_${from}`);
-  await query(`drop table twintrack.trials_${from}`);
+  for (const table of [...PARTS, "trials"]) await query(`drop table twintrack.${table}_${from}`);
   return counted[0]?.trials ?? 0;
 }

@@ -1,15 +1,17 @@
 /**
  * The load generator of the live benchmark, in a process of its own.
  *
- * Open loop: every request has a time at which it is due, whatever became of those before it, and
- * its latency counts from that time (no coordinated omission). Timers tick in milliseconds, so the
- * last millisecond before a request is due is spent turning the event loop. Closed loop: as many
+ * Open loop: every request has a time at which it is due, whatever became of those before it. Its
+ * latency counts from when it was sent, or from when a timer should have sent it at the latest (no
+ * coordinated omission): to be exact to less than a timer's tick the generator would have to turn
+ * its event loop all the time, and take a core from who is measured. Closed loop: as many
  * requests at a time as there are connections, each sent when the one before it was answered.
  *
  * HTTP/1.1 is spoken by hand over kept connections: Node's own client would cost more than the
  * trivial route it measures.
  */
 import { connect, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { quantile } from "./measure.ts";
 
 export interface Load {
@@ -101,16 +103,18 @@ async function runOpen({ port, path, bodies }: Load, dueMs: readonly number[]): 
   const idle = [...opened];
   const pending: Promise<void>[] = [];
   const startedMs = performance.now();
-  const sendOne = async (n: number) => {
+  const sendOne = async (n: number, latestMs: number) => {
+    const fromMs = Math.min(performance.now(), latestMs);
     const connection = openOne(idle) ?? (await another(port, opened));
     const status = await connection.send(requests[n % requests.length] ?? "");
-    tally.latenciesMs.push(performance.now() - startedMs - (dueMs[n] ?? 0));
+    tally.latenciesMs.push(performance.now() - fromMs);
     if (status !== 200) tally.failed++;
     idle.push(connection);
   };
   for (let n = 0; n < dueMs.length; n++) {
-    await until(startedMs + (dueMs[n] ?? 0));
-    pending.push(sendOne(n));
+    const atMs = startedMs + (dueMs[n] ?? 0);
+    await until(atMs);
+    pending.push(sendOne(n, atMs + TICK_MS));
   }
   await Promise.all(pending);
   tally.durationMs = performance.now() - startedMs;
@@ -124,12 +128,12 @@ function openOne(idle: Connection[]): Connection | undefined {
   return connection;
 }
 
-const SPIN_MS = 1.5;
+/** How late a timer may be by itself. */
+const TICK_MS = 1;
 
 async function until(atMs: number): Promise<void> {
-  const waitMs = atMs - performance.now() - SPIN_MS;
-  if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
-  while (performance.now() < atMs) await new Promise((resolve) => setImmediate(resolve));
+  const waitMs = atMs - performance.now();
+  if (waitMs > 0) await pause(waitMs);
 }
 
 async function another(port: number, opened: Connection[]): Promise<Connection> {

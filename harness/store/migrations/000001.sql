@@ -64,6 +64,8 @@ create table twintrack.mcp_tools (
 -- is the key, and runs and differences lie in the week of their trial. Ids are compared by their bytes:
 -- a range means the same in every database. They contain epoch and sequence number, which are unique with
 -- them. The program makes the weeks ahead (see weeks.ts); what no week takes lies in the default partition.
+-- Foreign keys are those of a week to its own trials: of one to a partitioned table Postgres plans the
+-- check anew for every row, which takes longer than all else that is done to write it.
 
 -- null: open, or nobody could have compared it. Sampling draws at random, and a run that was cut off,
 -- or has no other side, cannot be compared by anyone: these are no drops.
@@ -143,7 +145,7 @@ create index trials_subject on twintrack.trials (subject) where subject is not n
 create index trials_version on twintrack.trials (flow, flow_hash, received_at desc, seq desc) where flow_hash is not null;
 
 create table twintrack.runs (
-  trial_id    text collate "C" not null references twintrack.trials on delete cascade,
+  trial_id    text collate "C" not null,
   side        text not null check (side in ('legacy', 'candidate', 'noise')),
   status      text not null check (status in ('returned', 'threw', 'timed_out')),
   duration_ms double precision not null,
@@ -154,10 +156,11 @@ create table twintrack.runs (
 ) partition by range (trial_id);
 -- Sealed bytes have no pattern that Postgres could compress: it need not try.
 alter table twintrack.runs alter column payload set storage external;
-create table twintrack.runs_default partition of twintrack.runs default;
+create table twintrack.runs_default partition of twintrack.runs
+  (foreign key (trial_id) references twintrack.trials_default on delete cascade) default;
 
 create table twintrack.differences (
-  trial_id    text collate "C" not null references twintrack.trials on delete cascade,
+  trial_id    text collate "C" not null,
   -- candidate: legacy against candidate; noise: legacy against legacy.
   compared    text not null check (compared in ('candidate', 'noise')),
   ordinal     integer not null,
@@ -180,7 +183,8 @@ create table twintrack.differences (
   models      jsonb,
   primary key (trial_id, compared, ordinal)
 ) partition by range (trial_id);
-create table twintrack.differences_default partition of twintrack.differences default;
+create table twintrack.differences_default partition of twintrack.differences
+  (foreign key (trial_id) references twintrack.trials_default on delete cascade) default;
 -- Those that no rule explains; the others are only shown with their trial.
 create index differences_open on twintrack.differences (flow, received_at) where rule is null;
 
@@ -230,60 +234,74 @@ create table twintrack.epochs (
   last_seq bigint not null check (last_seq > 0)
 );
 
-create function twintrack.tally_trials() returns trigger language plpgsql as $$
+-- One function for each of the three, because the plan of a statement that is put together when it runs is
+-- thrown away each time.
+do $do$
 declare
-  changes text := case tg_op
-    when 'INSERT' then 'select 1 as sign, * from come'
-    when 'DELETE' then 'select -1 as sign, * from gone'
-    when 'UPDATE' then 'select 1 as sign, * from come union all select -1 as sign, * from gone' end;
+  kind record;
 begin
-  if tg_op = 'TRUNCATE' then
-    delete from twintrack.tallies;
-    delete from twintrack.epochs;
-    return null;
-  end if;
+  for kind in
+    select * from (values
+      ('inserted', 'insert', 'new table as come', 'select 1 as sign, * from come'),
+      ('updated', 'update', 'old table as gone new table as come',
+        'select 1 as sign, * from come union all select -1 as sign, * from gone'),
+      ('deleted', 'delete', 'old table as gone', 'select -1 as sign, * from gone')) as k (name, event, tables, changes)
+  loop
+    execute format($create$
+create function twintrack.tally_%1$s() returns trigger language plpgsql as $$
+begin
   -- What is written to a partition comes here before its generated columns are made: none is read.
   -- Sorted: two writers never wait for each other's rows in a circle.
-  execute format($sql$
-    insert into twintrack.tallies as t
-    select flow, (received_at at time zone 'utc')::date, stage, coalesce(flow_hash, ''), coalesce(verdict, ''),
-      case when verdict = 'not_run' then reason else '' end, coalesce(noise_verdict, ''), coalesce(trace_verdict, ''),
-      coalesce(md5(models::text), ''), min(models::text)::jsonb, sum(sign),
-      coalesce(sum(sign * twintrack.is_drop(verdict, reason)::int) filter (where answer_status is not null), 0),
-      sum(sign * contract_violations), sum(sign * (legacy_ms is not null)::int), sum(sign * (candidate_ms is not null)::int),
-      sum(sign * (spent_usd is not null)::int), sum(sign * (legacy_usd + candidate_usd is not null)::int),
-      coalesce(sum(sign * legacy_usd) filter (where candidate_usd is not null), 0),
-      coalesce(sum(sign * candidate_usd) filter (where legacy_usd is not null), 0),
-      coalesce(sum(sign * legacy_usd * legacy_usd) filter (where candidate_usd is not null), 0),
-      coalesce(sum(sign * candidate_usd * candidate_usd) filter (where legacy_usd is not null), 0),
-      coalesce(sum(sign * legacy_usd * candidate_usd), 0), coalesce(sum(sign * legacy_tokens), 0),
-      coalesce(sum(sign * candidate_tokens), 0), coalesce(sum(sign * spent_usd), 0)
-    from (%s) changes
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9 order by 1, 2, 3, 4, 5, 6, 7, 8, 9
-    on conflict (flow, day, stage, flow_hash, verdict, reason, noise_verdict, trace_verdict, models_digest) do update set
-      trials = t.trials + excluded.trials, dropped = t.dropped + excluded.dropped,
-      contract_violations = t.contract_violations + excluded.contract_violations,
-      legacy_runs = t.legacy_runs + excluded.legacy_runs, candidate_runs = t.candidate_runs + excluded.candidate_runs,
-      asked = t.asked + excluded.asked, priced = t.priced + excluded.priced,
-      legacy_usd = t.legacy_usd + excluded.legacy_usd, candidate_usd = t.candidate_usd + excluded.candidate_usd,
-      legacy_squares = t.legacy_squares + excluded.legacy_squares, candidate_squares = t.candidate_squares + excluded.candidate_squares,
-      products = t.products + excluded.products, legacy_tokens = t.legacy_tokens + excluded.legacy_tokens,
-      candidate_tokens = t.candidate_tokens + excluded.candidate_tokens, spent_usd = t.spent_usd + excluded.spent_usd$sql$, changes);
-  if tg_op = 'INSERT' then
-    insert into twintrack.epochs as e select epoch, max(seq) from come group by 1 order by 1
-    on conflict (epoch) do update set last_seq = greatest(e.last_seq, excluded.last_seq);
-  end if;
+  insert into twintrack.tallies as t
+  select flow, (received_at at time zone 'utc')::date, stage, coalesce(flow_hash, ''), coalesce(verdict, ''),
+    case when verdict = 'not_run' then reason else '' end, coalesce(noise_verdict, ''), coalesce(trace_verdict, ''),
+    coalesce(md5(models::text), ''), min(models::text)::jsonb, sum(sign),
+    coalesce(sum(sign * twintrack.is_drop(verdict, reason)::int) filter (where answer_status is not null), 0),
+    sum(sign * contract_violations), sum(sign * (legacy_ms is not null)::int), sum(sign * (candidate_ms is not null)::int),
+    sum(sign * (spent_usd is not null)::int), sum(sign * (legacy_usd + candidate_usd is not null)::int),
+    coalesce(sum(sign * legacy_usd) filter (where candidate_usd is not null), 0),
+    coalesce(sum(sign * candidate_usd) filter (where legacy_usd is not null), 0),
+    coalesce(sum(sign * legacy_usd * legacy_usd) filter (where candidate_usd is not null), 0),
+    coalesce(sum(sign * candidate_usd * candidate_usd) filter (where legacy_usd is not null), 0),
+    coalesce(sum(sign * legacy_usd * candidate_usd), 0), coalesce(sum(sign * legacy_tokens), 0),
+    coalesce(sum(sign * candidate_tokens), 0), coalesce(sum(sign * spent_usd), 0)
+  from (%2$s) changes
+  group by 1, 2, 3, 4, 5, 6, 7, 8, 9 order by 1, 2, 3, 4, 5, 6, 7, 8, 9
+  on conflict (flow, day, stage, flow_hash, verdict, reason, noise_verdict, trace_verdict, models_digest) do update set
+    trials = t.trials + excluded.trials, dropped = t.dropped + excluded.dropped,
+    contract_violations = t.contract_violations + excluded.contract_violations,
+    legacy_runs = t.legacy_runs + excluded.legacy_runs, candidate_runs = t.candidate_runs + excluded.candidate_runs,
+    asked = t.asked + excluded.asked, priced = t.priced + excluded.priced,
+    legacy_usd = t.legacy_usd + excluded.legacy_usd, candidate_usd = t.candidate_usd + excluded.candidate_usd,
+    legacy_squares = t.legacy_squares + excluded.legacy_squares, candidate_squares = t.candidate_squares + excluded.candidate_squares,
+    products = t.products + excluded.products, legacy_tokens = t.legacy_tokens + excluded.legacy_tokens,
+    candidate_tokens = t.candidate_tokens + excluded.candidate_tokens, spent_usd = t.spent_usd + excluded.spent_usd;
   return null;
 end $$;
 
-create trigger tally_inserted after insert on twintrack.trials referencing new table as come
-  for each statement execute function twintrack.tally_trials();
-create trigger tally_updated after update on twintrack.trials referencing old table as gone new table as come
-  for each statement execute function twintrack.tally_trials();
-create trigger tally_deleted after delete on twintrack.trials referencing old table as gone
-  for each statement execute function twintrack.tally_trials();
-create trigger tally_truncated after truncate on twintrack.trials
-  for each statement execute function twintrack.tally_trials();
+create trigger tally_%1$s after %3$s on twintrack.trials referencing %4$s
+  for each statement execute function twintrack.tally_%1$s();
+$create$, kind.name, kind.changes, kind.event, kind.tables);
+  end loop;
+end $do$;
+
+create function twintrack.note_epochs() returns trigger language plpgsql as $$
+begin
+  insert into twintrack.epochs as e select epoch, max(seq) from come group by 1 order by 1
+  on conflict (epoch) do update set last_seq = greatest(e.last_seq, excluded.last_seq);
+  return null;
+end $$;
+create trigger note_epochs after insert on twintrack.trials referencing new table as come
+  for each statement execute function twintrack.note_epochs();
+
+create function twintrack.forget_tallies() returns trigger language plpgsql as $$
+begin
+  delete from twintrack.tallies;
+  delete from twintrack.epochs;
+  return null;
+end $$;
+create trigger forget_tallies after truncate on twintrack.trials
+  for each statement execute function twintrack.forget_tallies();
 
 -- Sequence numbers whose frames never reached us, with the cause.
 create table twintrack.gaps (

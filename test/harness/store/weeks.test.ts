@@ -7,7 +7,7 @@ import { gateRows } from "../../../harness/store/gate-rows.ts";
 import { settle } from "../../../harness/store/judgements.ts";
 import { openPostgres } from "../../../harness/store/postgres.ts";
 import { enforceRetention } from "../../../harness/store/retention.ts";
-import { ingest } from "../../../harness/store/trials.ts";
+import { ingest, insertRuns } from "../../../harness/store/trials.ts";
 import { dropWeeks, makeWeeks } from "../../../harness/store/weeks.ts";
 import { frameOf } from "../../app/frame.ts";
 import { PLAIN } from "../../app/privacy.ts";
@@ -84,6 +84,22 @@ describe.each(BACKENDS)("weeks on %s", (backend) => {
     const elsewhere = await placesOf(await seen(new Date("2026-09-21T00:00:00Z")));
     expect(elsewhere).toEqual(in20260907.map((name) => name.replace("20260907", "default")));
   });
+
+  test.each([
+    { where: "a week", days: 0 },
+    { where: "the default", days: 30 },
+  ])(
+    "refuse, in $where, a run without its trial, and let a trial's rows go with it",
+    async ({ days }) => {
+      await makeWeeks(fresh.db, START);
+      const id = await seen(daysOn(days));
+      const stray = `${id.slice(0, -1)}x`;
+      const orphan = insertRuns(fresh.db.query, [[stray, "legacy", "returned", 1, Buffer.of()]]);
+      await expect(orphan).rejects.toMatchObject({ code: "23503" });
+      await fresh.db.query("delete from twintrack.trials where id = $1", [id]);
+      expect(await placesOf(id)).toEqual([]);
+    },
+  );
 
   test("that cannot be made, because the default has taken their trials, are left", async () => {
     await seen(START);
