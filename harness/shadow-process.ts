@@ -155,7 +155,9 @@ async function answer(message: ToShadow, sides: Sides, privacy: Privacy): Promis
     return { kind: "rejudged", id: trial.id, judgement: rejudgeTrial(trial, sides, privacy) };
   }
   await load(message.trial, sides);
-  endOver(firstChange()); // What an earlier run left behind is not found by this one.
+  // What an earlier run left behind is not found by this one. Of a prototype it is enough to hear
+  // afterwards: whoever ran with it is judged once more, elsewhere.
+  endOver(surroundings.changed());
   const { done: trial, hadCompany } = await accompanied((self) =>
     judgeOrLose(message.trial, sides, privacy, (thrown) => endBeside(self.hadCompany, thrown)),
   );
