@@ -39,7 +39,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "test/faults/long/**"],
-    globalSetup: ["test/stripped.ts", "test/postgres.ts", "test/template.ts"],
+    globalSetup: ["test/compiled.ts", "test/postgres.ts", "test/template.ts"],
     testTimeout: 180_000,
     hookTimeout: 180_000,
     sequence: { sequencer: LongestFirst },

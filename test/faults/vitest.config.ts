@@ -14,7 +14,7 @@ export default defineConfig({
       "test/peers/model.test.ts",
     ],
     reporters: ["default", "./test/faults/table.ts"],
-    globalSetup: ["test/stripped.ts", "test/postgres.ts", "test/template.ts"],
+    globalSetup: ["test/compiled.ts", "test/postgres.ts", "test/template.ts"],
     testTimeout: 900_000,
     hookTimeout: 60_000,
     maxWorkers: 1,
