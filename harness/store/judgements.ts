@@ -4,7 +4,8 @@ import type { RulesUse } from "../compare/coverage.ts";
 import type { Difference } from "../compare/difference.ts";
 import type { TraceRow } from "../compare/trace.ts";
 import type { CoverageMark } from "../coverage.ts";
-import { type Database, type Query, valuesList } from "./database.ts";
+import type { RunsJudgement } from "../judgement.ts";
+import { type Database, type Query, rowsOf } from "./database.ts";
 import { insertRuns } from "./trials.ts";
 import { type Usage, usageColumns } from "./usage-rows.ts";
 
@@ -78,63 +79,50 @@ export function settle(
 }
 
 async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promise<string[]> {
-  const rows = judged.map((trial) => [
-    trial.id,
-    trial.verdict,
-    trial.reason === null ? null : storable(trial.reason),
-    trial.noiseVerdict,
-    trial.flowHash,
-    trial.truncated,
-    trial.effectDifferences,
-    trial.contractViolations,
-    trial.trace,
-    ...alignmentColumns(trial.alignment),
-    rulesColumn(trial.rules),
+  const rows = judged.map((trial) => ({
+    ...judgementColumns(trial),
+    flow_hash: trial.flowHash,
+    contract_violations: trial.contractViolations,
     ...usageColumns(trial.usage),
-    durationOf(trial, "legacy"),
-    durationOf(trial, "candidate"),
-  ]);
-  const casts = [
-    "",
-    "",
-    "",
-    "",
-    "",
-    "::boolean",
-    "::integer",
-    "::integer",
-    "::bytea",
-    "",
-    "",
-    "::jsonb",
-    "::jsonb",
-    "::bigint",
-    "::bigint",
-    "::numeric",
-    "::numeric",
-    "::numeric",
-    "::jsonb",
-    "::double precision",
-    "::double precision",
-  ];
+    legacy_ms: durationOf(trial, "legacy"),
+    candidate_ms: durationOf(trial, "candidate"),
+  }));
   const closed = await query<{ id: string }>(
     `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
        flow_hash = j.flow_hash, truncated = j.truncated, effect_differences = j.effect_differences,
-       contract_violations = j.contract_violations, trace = j.trace, trace_verdict = j.trace_verdict,
+       contract_violations = j.contract_violations, trace = decode(j.trace, 'base64'), trace_verdict = j.trace_verdict,
        first_divergent_step = j.first_divergent_step, steps = j.steps,
        rules = j.rules, legacy_tokens = j.legacy_tokens, candidate_tokens = j.candidate_tokens,
        legacy_usd = j.legacy_usd, candidate_usd = j.candidate_usd, spent_usd = j.spent_usd, models = j.models,
        legacy_ms = coalesce(j.legacy_ms, t.legacy_ms), candidate_ms = coalesce(j.candidate_ms, t.candidate_ms),
        judged_at = now()
-     from (values ${valuesList(rows.length, casts.length, casts)})
-       as j (id, verdict, reason, noise_verdict, flow_hash, truncated, effect_differences, contract_violations, trace,
-         trace_verdict, first_divergent_step, steps, rules, legacy_tokens, candidate_tokens, legacy_usd, candidate_usd,
-         spent_usd, models, legacy_ms, candidate_ms)
+     from json_to_recordset($1::json) as j (${JUDGEMENT_TYPES}, flow_hash text, contract_violations integer,
+       legacy_tokens bigint, candidate_tokens bigint, legacy_usd numeric, candidate_usd numeric, spent_usd numeric,
+       models jsonb, legacy_ms double precision, candidate_ms double precision)
      where t.id = j.id and t.verdict is null returning t.id`,
-    rows.flat(),
+    [rowsOf(rows)],
   );
   return closed.map((row) => row.id);
 }
+
+/** What a later judgement replaces, as columns of {@link JUDGEMENT_TYPES}. */
+export function judgementColumns(trial: RunsJudgement & { id: string }): object {
+  const { id, verdict, reason, noiseVerdict, truncated, effectDifferences, trace, rules } = trial;
+  return {
+    id,
+    verdict,
+    reason,
+    noise_verdict: noiseVerdict,
+    truncated,
+    effect_differences: effectDifferences,
+    trace: trace === null ? null : Buffer.from(trace).toString("base64"),
+    ...alignmentColumns(trial.alignment),
+    rules,
+  };
+}
+
+export const JUDGEMENT_TYPES = `id text, verdict text, reason text, noise_verdict text, truncated boolean,
+  effect_differences integer, trace text, trace_verdict text, first_divergent_step text, steps jsonb, rules jsonb`;
 
 /** Of a side that returned something, as it was run for the comparison. */
 function durationOf({ runs }: JudgedTrial, side: "legacy" | "candidate"): number | null {
@@ -142,144 +130,107 @@ function durationOf({ runs }: JudgedTrial, side: "legacy" | "candidate"): number
   return run?.durationMs ?? null;
 }
 
-/** Verdict on the trace, first divergent step, and steps as JSON text. */
-export function alignmentColumns(alignment: Alignment | null): (string | null)[] {
-  if (!alignment) return [null, null, null];
+function alignmentColumns(alignment: Alignment | null): object {
+  if (!alignment) return {};
   const { firstDivergent, steps } = alignment;
-  const named = steps.map((step) => ({ ...step, name: storable(step.name) }));
-  return firstDivergent === null
-    ? ["same", null, JSON.stringify(named)]
-    : ["different", storable(firstDivergent), JSON.stringify(named)];
-}
-
-/** JSON text; null without rules. */
-export function rulesColumn(use: RulesUse | null): string | null {
-  if (!use) return null;
-  const rules = use.rules.map((rule) => ({ ...rule, path: storable(rule.path) }));
-  return JSON.stringify({ ...use, rules });
-}
-
-/** Postgres keeps no NUL and no half of a surrogate pair in a text; payloads are bytes and keep both. */
-export function storable(text: string): string {
-  return text.replaceAll("\0", "\uFFFD").toWellFormed();
+  const verdict = firstDivergent === null ? "same" : "different";
+  return { trace_verdict: verdict, first_divergent_step: firstDivergent, steps };
 }
 
 async function insertJudgedRuns(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
   const rows = judged.flatMap((trial) =>
     trial.runs.map((run) => [trial.id, run.side, run.status, run.durationMs, run.payload]),
   );
-  for (const batch of batches(rows)) await insertRuns(query, batch);
+  await insertRuns(query, rows);
 }
 
 export async function insertDivergences(
   query: Query,
   judged: readonly Pick<JudgedTrial, "flow" | "divergences">[],
 ): Promise<void> {
-  const unique = new Map<string, unknown[]>();
+  const unique = new Map<string, object>();
   for (const { flow, divergences } of judged) {
-    for (const { fingerprint, title, kind, path } of divergences) {
-      unique.set(`${flow} ${fingerprint}`, [
-        flow,
-        fingerprint,
-        storable(title),
-        kind,
-        storable(path),
-      ]);
-    }
+    for (const { fingerprint, title, kind, path } of divergences)
+      unique.set(`${flow} ${fingerprint}`, { flow, fingerprint, title, kind, path });
   }
-  // One order for all writers: two transactions never wait for each other's rows in a circle.
-  const rows = [...unique].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-  for (const batch of batches(rows)) {
-    await query(
-      `insert into twintrack.divergences (flow, fingerprint, title, kind, path)
-       values ${valuesList(batch.length, 5)} on conflict do nothing`,
-      batch.flat(),
-    );
-  }
+  if (unique.size === 0) return;
+  await query(
+    `insert into twintrack.divergences (flow, fingerprint, title, kind, path)
+     select * from json_to_recordset($1::json) as d (flow text, fingerprint text, title text, kind text, path text)
+     on conflict do nothing`,
+    [rowsOf(inOrder(unique))],
+  );
+}
+
+/** One order for all writers: two transactions never wait for each other's rows in a circle. */
+function inOrder(rows: ReadonlyMap<string, object>): object[] {
+  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
 
 async function noteLegacyTools(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
-  const pairs = new Set(
-    judged.flatMap((trial) => trial.legacyTools.map((tool) => `${trial.flow}\n${tool}`)),
+  const pairs = new Map<string, object>();
+  for (const { flow, legacyTools } of judged)
+    for (const tool of legacyTools) pairs.set(`${flow}\n${tool}`, { flow, tool });
+  if (pairs.size === 0) return;
+  await query(
+    `insert into twintrack.legacy_tools (flow, tool)
+     select * from json_to_recordset($1::json) as p (flow text, tool text)
+     on conflict (flow, tool) do update set last_seen = now()`,
+    [rowsOf(inOrder(pairs))],
   );
-  const rows = [...pairs].sort().map((pair) => pair.split("\n"));
-  for (const batch of batches(rows)) {
-    await query(
-      `insert into twintrack.legacy_tools (flow, tool) values ${valuesList(batch.length, 2)}
-       on conflict (flow, tool) do update set last_seen = now()`,
-      batch.flat(),
-    );
-  }
 }
 
 async function noteCoverage(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
-  const counts = new Map<string, [string, string, string, number]>();
+  const counts = new Map<
+    string,
+    { flow: string; flow_hash: string; mark: string; trials: number }
+  >();
   for (const { flow, flowHash, coverage = [] } of judged) {
     if (flowHash === null) continue;
     for (const { mark, seen } of coverage) {
-      const name = storable(mark);
-      const key = `${flow} ${flowHash} ${name}`;
-      const [, , , before] = counts.get(key) ?? [flow, flowHash, name, 0];
-      counts.set(key, [flow, flowHash, name, before + (seen ? 1 : 0)]);
+      const key = `${flow} ${flowHash} ${mark}`;
+      const count = counts.get(key) ?? { flow, flow_hash: flowHash, mark, trials: 0 };
+      counts.set(key, { ...count, trials: count.trials + (seen ? 1 : 0) });
     }
   }
-  const rows = [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-  for (const batch of batches(rows)) {
-    await query(
-      `insert into twintrack.coverage as known (flow, flow_hash, mark, trials)
-       values ${valuesList(batch.length, 4, ["", "", "", "::bigint"])}
-       on conflict (flow, flow_hash, mark) do update set trials = known.trials + excluded.trials`,
-      batch.flat(),
-    );
-  }
+  if (counts.size === 0) return;
+  await query(
+    `insert into twintrack.coverage as known (flow, flow_hash, mark, trials)
+     select * from json_to_recordset($1::json) as c (flow text, flow_hash text, mark text, trials bigint)
+     on conflict (flow, flow_hash, mark) do update set trials = known.trials + excluded.trials`,
+    [rowsOf(inOrder(counts))],
+  );
 }
 
 export async function insertDifferences(
   query: Query,
   judged: readonly Pick<JudgedTrial, "id" | "flow" | "differences">[],
 ): Promise<void> {
-  const rows = judged.flatMap((trial) =>
-    trial.differences.map((difference, ordinal) => [
-      trial.id,
-      difference.compared,
-      ordinal,
-      trial.flow,
-      difference.fingerprint,
-      difference.difference,
-      difference.rule,
-      ...splitKeys(difference.difference),
-    ]),
+  const rows = judged.flatMap(({ id, flow, differences }) =>
+    differences.map(({ compared, fingerprint, difference, rule }, ordinal) => ({
+      ...{ trial_id: id, compared, ordinal, flow, fingerprint, difference, rule },
+      ...splitKeys(difference),
+    })),
   );
-  for (const batch of batches(rows)) {
-    await query(
-      `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule, place, message,
-         received_at, stage, verdict, noise_verdict, models)
-       select d.*, t.received_at, t.stage, t.verdict, t.noise_verdict, t.models
-       from (values ${valuesList(batch.length, 9, ["", "", "::integer"])}) as d (trial_id)
-         join twintrack.trials t on t.id = d.trial_id on conflict do nothing`,
-      batch.flat(),
-    );
-  }
+  if (rows.length === 0) return;
+  await query(
+    `insert into twintrack.differences (trial_id, compared, ordinal, flow, fingerprint, difference, rule, place, message,
+       received_at, stage, verdict, noise_verdict, models)
+     select d.*, t.received_at, t.stage, t.verdict, t.noise_verdict, t.models
+     from json_to_recordset($1::json) as d (trial_id text, compared text, ordinal integer, flow text, fingerprint text,
+       difference text, rule text, place text, message text)
+       join twintrack.trials t on t.id = d.trial_id on conflict do nothing`,
+    [rowsOf(rows)],
+  );
 }
 
 /** Exact path, and of an error what it says: what a divergence may be split by. */
-function splitKeys(text: string): [place: string, message: string | null] {
+function splitKeys(text: string): { place: string; message: string | null } {
   const { path, legacy, candidate } = JSON.parse(text) as Difference;
-  const message = messageIn(candidate) ?? messageIn(legacy);
-  return [storable(path), message === null ? null : storable(message)];
+  return { place: path, message: messageIn(candidate) ?? messageIn(legacy) };
 
   function messageIn(side: JsonValue | undefined): string | null {
     if (path === "/error/message" && typeof side === "string") return side;
     return isJsonObject(side) && typeof side.message === "string" ? side.message : null;
   }
-}
-
-/** About 100 rows a statement: measured best on Postgres, and short enough for PGlite's one thread. */
-const BATCH_ROWS = 100;
-
-function batches(rows: readonly unknown[][]): unknown[][][] {
-  const count = Math.ceil(rows.length / BATCH_ROWS);
-  return Array.from({ length: count }, (_, index) =>
-    rows.slice(index * BATCH_ROWS, (index + 1) * BATCH_ROWS),
-  );
 }

@@ -1,7 +1,7 @@
 /** Replays and what they found: books of their own, which no gate and no report of trials reads. */
 import type { Stage } from "../../core/trigger.ts";
 import { COVERED } from "./covered.ts";
-import { type Database, valuesList } from "./database.ts";
+import { type Database, rowsOf } from "./database.ts";
 import type { OpenTrial } from "./trials.ts";
 
 export type ReplaySource =
@@ -52,19 +52,14 @@ export async function keepResults(
   results: readonly ReplayResult[],
 ): Promise<void> {
   if (results.length === 0) return;
-  const rows = results.map((result) => [
-    replay,
-    result.item,
-    result.triggerId,
-    result.verdict,
-    result.reason,
-    result.liveVerdict,
-    JSON.stringify(result.divergences),
-  ]);
+  const rows = results.map(({ item, triggerId, verdict, reason, liveVerdict, divergences }) => ({
+    ...{ item, trigger_id: triggerId, verdict, reason, live_verdict: liveVerdict, divergences },
+  }));
   await db.query(
     `insert into twintrack.replay_results (replay, item, trigger_id, verdict, reason, live_verdict, divergences)
-     values ${valuesList(rows.length, 7, ["", "", "", "", "", "", "::jsonb"])} on conflict do nothing`,
-    rows.flat(),
+     select $2, r.* from json_to_recordset($1::json) as r (item text, trigger_id text, verdict text, reason text,
+       live_verdict text, divergences jsonb) on conflict do nothing`,
+    [rowsOf(rows), replay],
   );
 }
 

@@ -1,12 +1,11 @@
 /** Judged trials as they rest in the store, read to be judged once more. */
 import type { RunsJudgement } from "../judgement.ts";
-import { type Database, type Query, valuesList } from "./database.ts";
+import { type Database, type Query, rowsOf } from "./database.ts";
 import {
-  alignmentColumns,
   insertDifferences,
   insertDivergences,
-  rulesColumn,
-  storable,
+  JUDGEMENT_TYPES,
+  judgementColumns,
 } from "./judgements.ts";
 
 export type RunSide = "legacy" | "candidate" | "noise";
@@ -74,30 +73,17 @@ async function replaceVerdicts(
   query: Query,
   judged: readonly (RunsJudgement & { id: string })[],
 ): Promise<number> {
-  const rows = judged.map((trial) => [
-    trial.id,
-    trial.verdict,
-    trial.reason === null ? null : storable(trial.reason),
-    trial.noiseVerdict,
-    trial.truncated,
-    trial.effectDifferences,
-    trial.trace,
-    ...alignmentColumns(trial.alignment),
-    rulesColumn(trial.rules),
-  ]);
-  const casts = ["", "", "", "", "::boolean", "::integer", "::bytea", "", "", "::jsonb", "::jsonb"];
   const changed = await query<{ changed: boolean }>(
     `update twintrack.trials t set verdict = j.verdict, reason = j.reason, noise_verdict = j.noise_verdict,
-       truncated = j.truncated, effect_differences = j.effect_differences, trace = coalesce(j.trace, t.trace),
+       truncated = j.truncated, effect_differences = j.effect_differences,
+       trace = coalesce(decode(j.trace, 'base64'), t.trace),
        trace_verdict = coalesce(j.trace_verdict, t.trace_verdict),
        first_divergent_step = case when j.trace_verdict is null then t.first_divergent_step else j.first_divergent_step end,
        steps = coalesce(j.steps, t.steps), rules = j.rules
-     from (values ${valuesList(rows.length, casts.length, casts)})
-       as j (id, verdict, reason, noise_verdict, truncated, effect_differences, trace, trace_verdict,
-         first_divergent_step, steps, rules)
+     from json_to_recordset($1::json) as j (${JUDGEMENT_TYPES})
        join twintrack.trials before on before.id = j.id
      where t.id = j.id returning before.verdict <> t.verdict as changed`,
-    rows.flat(),
+    [rowsOf(judged.map(judgementColumns))],
   );
   return changed.filter((row) => row.changed).length;
 }

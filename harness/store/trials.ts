@@ -4,7 +4,7 @@
  */
 import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
 import { type Frame, type FrameHeader, type Gap, keepsPayload, trialIdOf } from "../frame.ts";
-import { type Database, type Query, valuesList } from "./database.ts";
+import { type Database, type Query, rowsOf } from "./database.ts";
 import type { TrialJobs } from "./jobs.ts";
 import { withoutPurged } from "./purges.ts";
 
@@ -45,50 +45,28 @@ export function ingest(
 }
 
 async function insertTrials(query: Query, frames: readonly Frame[]): Promise<string[]> {
-  const rows = frames.map(({ header, payload }) => [
-    trialIdOf(header),
-    header.epoch,
-    header.seq,
-    header.flow,
-    header.triggerId,
-    header.source,
-    header.stage,
-    header.authoritative,
-    header.receivedAt,
-    header.noiseWanted,
-    header.notRun === undefined ? null : "not_run",
-    header.notRun ?? null,
-    header.notRun === undefined ? null : header.receivedAt,
-    header.subject ?? null,
+  const rows = frames.map(({ header, payload }) => ({
+    id: trialIdOf(header),
+    ...{ epoch: header.epoch, seq: header.seq, flow: header.flow, trigger_id: header.triggerId },
+    ...{ source: header.source, stage: header.stage, authoritative: header.authoritative },
+    received_at: header.receivedAt,
+    noise_wanted: header.noiseWanted,
+    subject: header.subject,
+    ...(header.notRun === undefined
+      ? {}
+      : { verdict: "not_run", reason: header.notRun, judged_at: header.receivedAt }),
     ...answerColumns({ header, payload }),
-  ]);
-  const casts = [
-    "",
-    "::uuid",
-    "::bigint",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "::timestamptz",
-    "::boolean",
-    "",
-    "",
-    "::timestamptz",
-    "",
-    "",
-    "::double precision",
-    "::integer",
-    "::double precision",
-    "::double precision",
-  ];
+  }));
   const inserted = await query<{ id: string }>(
     `insert into twintrack.trials (id, epoch, seq, flow, trigger_id, source, stage, authoritative,
        received_at, noise_wanted, verdict, reason, judged_at, subject, answer_status, answer_ms, answer_bytes,
        legacy_ms, candidate_ms)
-     values ${valuesList(rows.length, casts.length, casts)} on conflict do nothing returning id`,
-    rows.flat(),
+     select * from json_to_recordset($1::json) as f (id text, epoch uuid, seq bigint, flow text, trigger_id text,
+       source text, stage text, authoritative text, received_at timestamptz, noise_wanted boolean, verdict text,
+       reason text, judged_at timestamptz, subject text, answer_status text, answer_ms double precision,
+       answer_bytes integer, legacy_ms double precision, candidate_ms double precision)
+     on conflict do nothing returning id`,
+    [rowsOf(rows)],
   );
   return inserted.map((row) => row.id);
 }
@@ -98,13 +76,16 @@ function keepsRun(header: FrameHeader): boolean {
   return keepsPayload(header) || header.notRun === "shed";
 }
 
-/** Status, milliseconds and bytes of the run that answered, and the milliseconds again under its side. */
-function answerColumns({ header, payload }: Frame): (string | number | null)[] {
+/** Of the run that answered; its time stands under its side as well, when it returned something. */
+function answerColumns({ header, payload }: Frame): object {
   const { status, durationMs, authoritative } = header;
-  if (!keepsRun(header)) return [null, null, null, null, null];
-  const shown = status === "returned" ? durationMs : null;
-  const sides = authoritative === "legacy" ? [shown, null] : [null, shown];
-  return [status, durationMs, payload.length, ...sides];
+  if (!keepsRun(header)) return {};
+  return {
+    answer_status: status,
+    answer_ms: durationMs,
+    answer_bytes: payload.length,
+    ...(status === "returned" && { [`${authoritative}_ms`]: durationMs }),
+  };
 }
 
 async function insertAuthoritativeRuns(query: Query, frames: readonly Frame[]): Promise<void> {
@@ -119,13 +100,26 @@ async function insertAuthoritativeRuns(query: Query, frames: readonly Frame[]): 
   await insertRuns(query, rows);
 }
 
+/** About 100 rows a statement: measured best on Postgres, and short enough for PGlite's one thread. */
+const BATCH_ROWS = 100;
+
+/** @param rows id of the trial, side, status, milliseconds, payload; each a parameter, as bytes are no JSON */
 export async function insertRuns(query: Query, rows: readonly unknown[][]): Promise<void> {
-  await query(
-    `insert into twintrack.runs (trial_id, side, status, duration_ms, payload)
-     values ${valuesList(rows.length, 5, ["", "", "", "::double precision", "::bytea"])} on conflict do nothing`,
-    rows.flat(),
-  );
+  for (let from = 0; from < rows.length; from += BATCH_ROWS) {
+    const batch = rows.slice(from, from + BATCH_ROWS);
+    const places = batch.map(
+      (_, row) =>
+        `(${RUN_TYPES.map((type, at) => `$${row * RUN_TYPES.length + at + 1}::${type}`)})`,
+    );
+    await query(
+      `insert into twintrack.runs (trial_id, side, status, duration_ms, payload)
+       values ${places.join()} on conflict do nothing`,
+      batch.flat(),
+    );
+  }
 }
+
+const RUN_TYPES = ["text", "text", "text", "double precision", "bytea"];
 
 export async function recordGaps(db: Database, gaps: readonly Gap[]): Promise<void> {
   for (const gap of gaps) {

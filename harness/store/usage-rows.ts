@@ -4,7 +4,6 @@ import type { Cost } from "../../core/price.ts";
 import type { FlowRow } from "../report/rows.ts";
 import { TALLIED } from "./counted.ts";
 import type { Database } from "./database.ts";
-import { storable } from "./judgements.ts";
 
 /** Of one side. */
 interface SideUsage extends Cost {
@@ -18,25 +17,20 @@ export interface Usage {
   spentUsd: number;
 }
 
-/**
- * Tokens and US dollars of both sides, what was spent, and versions as JSON text; all null for a flow
- * that asks no model.
- */
-export function usageColumns(usage: Usage | undefined): (number | string | null)[] {
-  if (!usage) return [null, null, null, null, null, null];
+/** Columns of a judged trial: none for a flow that asks no model. */
+export function usageColumns(usage: Usage | undefined): object {
+  if (!usage) return {};
   const { legacy, candidate, spentUsd } = usage;
   const tokens = ({ inputTokens, outputTokens }: Cost) => inputTokens + outputTokens;
   const isTold = legacy.models.length + candidate.models.length > 0;
-  const models = { legacy: legacy.models.map(shown), candidate: candidate.models.map(shown) };
-  return [
-    ...[tokens(legacy), tokens(candidate), legacy.usd, candidate.usd, spentUsd],
-    isTold ? JSON.stringify(models) : null,
-  ];
-}
-
-/** A service may put anything where the name of its model is expected. */
-function shown({ asked, answered }: ModelVersion): ModelVersion {
-  return { asked: storable(asked), answered: storable(answered) };
+  return {
+    legacy_tokens: tokens(legacy),
+    candidate_tokens: tokens(candidate),
+    legacy_usd: legacy.usd,
+    candidate_usd: candidate.usd,
+    spent_usd: spentUsd,
+    models: isTold ? { legacy: legacy.models, candidate: candidate.models } : null,
+  };
 }
 
 /** Sums over trials whose cost is known on both sides; nothing when there is none. */

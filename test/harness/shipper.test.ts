@@ -68,7 +68,7 @@ test("C11: a frame that the database refuses is a counted gap, and its neighbour
   const epoch = randomUUID();
   const spool = openSpool({ folder, epoch });
   append(spool, epoch, 1);
-  append(spool, epoch, 2, { triggerId: "poison \u0000" });
+  append(spool, epoch, 2, { authoritative: "poison" as never });
   append(spool, epoch, 3);
   expect(await openShipper({ db: fresh.db, jobs, spool, vault }).ship()).toBe(2);
   expect(await books(fresh.db)).toMatchObject({

@@ -85,6 +85,24 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     expect(await books(db)).toMatchObject({ answered: 3, open: 3, unexplained: 0 });
   });
 
+  test("text that Postgres cannot hold is held as near as it can", async () => {
+    const epoch = randomUUID();
+    const triggerId = "NUL \0, half a pair \ud83d, a whole one \u{1f600}, a path \\u0000";
+    expect(await ingest(fresh.db, jobs, [frame(epoch, 1, { triggerId })])).toBe(1);
+    const [trial] = await openTrials(fresh.db, [trialIdOf(frame(epoch, 1).header)]);
+    expect(trial?.triggerId).toBe(
+      "NUL \ufffd, half a pair \ufffd, a whole one \u{1f600}, a path \\u0000",
+    );
+    const id = trial?.id ?? "";
+    const reason = "broken \udc00";
+    const steps = [{ name: "\0", relation: "same" as const, legacyMs: 1, candidateMs: 1 }];
+    const alignment = { firstDivergent: null, steps };
+    expect(await settle(fresh.db, [judgement(id, { reason, alignment })])).toBe(1);
+    expect(
+      await fresh.db.query("select reason, steps from twintrack.trials where id = $1", [id]),
+    ).toEqual([{ reason: "broken \ufffd", steps: [{ ...steps[0], name: "\ufffd" }] }]);
+  });
+
   test("an open trial has a job, and carries the exact bytes of the run that answered", async () => {
     const db = await emptied();
     const epoch = randomUUID();
