@@ -28,7 +28,7 @@ export type DatabaseWay = { kind: "postgres"; url: string } | { kind: "pglite"; 
  * same however many rows there are, and one text is sent and parsed in less time than a parameter for
  * each value. What Postgres keeps in no text (NUL, half of a surrogate pair) becomes U+FFFD.
  */
-export function rowsOf(rows: readonly object[]): string {
+export function jsonRows(rows: readonly object[]): string {
   const text = JSON.stringify(rows);
   return UNSTORABLE.test(text) ? JSON.stringify(rows, storable) : text;
 }

@@ -5,7 +5,7 @@ import type { Difference } from "../compare/difference.ts";
 import type { TraceRow } from "../compare/trace.ts";
 import type { CoverageMark } from "../coverage.ts";
 import type { RunsJudgement } from "../judgement.ts";
-import { type Database, type Query, rowsOf } from "./database.ts";
+import { type Database, jsonRows, type Query } from "./database.ts";
 import { insertRuns } from "./trials.ts";
 import { type Usage, usageColumns } from "./usage-rows.ts";
 
@@ -100,7 +100,7 @@ async function closeTrials(query: Query, judged: readonly JudgedTrial[]): Promis
        legacy_tokens bigint, candidate_tokens bigint, legacy_usd numeric, candidate_usd numeric, spent_usd numeric,
        models jsonb, legacy_ms double precision, candidate_ms double precision)
      where t.id = j.id and t.verdict is null returning t.id`,
-    [rowsOf(rows)],
+    [jsonRows(rows)],
   );
   return closed.map((row) => row.id);
 }
@@ -158,7 +158,7 @@ export async function insertDivergences(
     `insert into twintrack.divergences (flow, fingerprint, title, kind, path)
      select * from json_to_recordset($1::json) as d (flow text, fingerprint text, title text, kind text, path text)
      on conflict do nothing`,
-    [rowsOf(inOrder(unique))],
+    [jsonRows(inOrder(unique))],
   );
 }
 
@@ -176,7 +176,7 @@ async function noteLegacyTools(query: Query, judged: readonly JudgedTrial[]): Pr
     `insert into twintrack.legacy_tools (flow, tool)
      select * from json_to_recordset($1::json) as p (flow text, tool text)
      on conflict (flow, tool) do update set last_seen = now()`,
-    [rowsOf(inOrder(pairs))],
+    [jsonRows(inOrder(pairs))],
   );
 }
 
@@ -198,7 +198,7 @@ async function noteCoverage(query: Query, judged: readonly JudgedTrial[]): Promi
     `insert into twintrack.coverage as known (flow, flow_hash, mark, trials)
      select * from json_to_recordset($1::json) as c (flow text, flow_hash text, mark text, trials bigint)
      on conflict (flow, flow_hash, mark) do update set trials = known.trials + excluded.trials`,
-    [rowsOf(inOrder(counts))],
+    [jsonRows(inOrder(counts))],
   );
 }
 
@@ -220,7 +220,7 @@ export async function insertDifferences(
      from json_to_recordset($1::json) as d (trial_id text, compared text, ordinal integer, flow text, fingerprint text,
        difference text, rule text, place text, message text)
        join twintrack.trials t on t.id = d.trial_id on conflict do nothing`,
-    [rowsOf(rows)],
+    [jsonRows(rows)],
   );
 }
 

@@ -1,7 +1,7 @@
 /** Replays and what they found: books of their own, which no gate and no report of trials reads. */
 import type { Stage } from "../../core/trigger.ts";
 import { COVERED } from "./covered.ts";
-import { type Database, rowsOf } from "./database.ts";
+import { type Database, jsonRows } from "./database.ts";
 import type { OpenTrial } from "./trials.ts";
 
 export type ReplaySource =
@@ -59,7 +59,7 @@ export async function keepResults(
     `insert into twintrack.replay_results (replay, item, trigger_id, verdict, reason, live_verdict, divergences)
      select $2, r.* from json_to_recordset($1::json) as r (item text, trigger_id text, verdict text, reason text,
        live_verdict text, divergences jsonb) on conflict do nothing`,
-    [rowsOf(rows), replay],
+    [jsonRows(rows), replay],
   );
 }
 

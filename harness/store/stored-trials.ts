@@ -1,6 +1,6 @@
 /** Judged trials as they rest in the store, read to be judged once more. */
 import type { RunsJudgement } from "../judgement.ts";
-import { type Database, type Query, rowsOf } from "./database.ts";
+import { type Database, jsonRows, type Query } from "./database.ts";
 import {
   insertDifferences,
   insertDivergences,
@@ -83,7 +83,7 @@ async function replaceVerdicts(
      from json_to_recordset($1::json) as j (${JUDGEMENT_TYPES})
        join twintrack.trials before on before.id = j.id
      where t.id = j.id returning before.verdict <> t.verdict as changed`,
-    [rowsOf(judged.map(judgementColumns))],
+    [jsonRows(judged.map(judgementColumns))],
   );
   return changed.filter((row) => row.changed).length;
 }

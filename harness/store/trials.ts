@@ -4,7 +4,7 @@
  */
 import type { Side, Stage, TriggerSource } from "../../core/trigger.ts";
 import { type Frame, type FrameHeader, type Gap, keepsPayload, trialIdOf } from "../frame.ts";
-import { type Database, type Query, rowsOf } from "./database.ts";
+import { type Database, jsonRows, type Query } from "./database.ts";
 import type { TrialJobs } from "./jobs.ts";
 import { withoutPurged } from "./purges.ts";
 
@@ -66,7 +66,7 @@ async function insertTrials(query: Query, frames: readonly Frame[]): Promise<str
        reason text, judged_at timestamptz, subject text, answer_status text, answer_ms double precision,
        answer_bytes integer, legacy_ms double precision, candidate_ms double precision)
      on conflict do nothing returning id`,
-    [rowsOf(rows)],
+    [jsonRows(rows)],
   );
   return inserted.map((row) => row.id);
 }
