@@ -60,15 +60,16 @@ export function openShadowWorker(options: ShadowWorkerOptions): ShadowWorker {
   return {
     async drain(stop) {
       let judged = 0;
-      while (!stop.aborted) {
+      for (let isLeft = true; isLeft && !stop.aborted; ) {
         const taken = await jobs.take(size);
-        if (taken.length === 0) return judged + (await closeLost(db, jobs));
+        isLeft = taken.length === size;
+        if (taken.length === 0) break;
         const startedAt = performance.now();
         judged += await judgeBatch(bench, taken, stop);
         const fast = performance.now() - startedAt < FAST_BATCH_MS;
         size = fast ? Math.min(size * 2, BATCH_TRIALS.most) : BATCH_TRIALS.least;
       }
-      return judged;
+      return stop.aborted ? judged : judged + (await closeLost(db, jobs));
     },
   };
 }
