@@ -16,6 +16,7 @@ import type { Database } from "./store/database.ts";
 import type { TrialJob, TrialJobs } from "./store/jobs.ts";
 import { type JudgedTrial, settle } from "./store/judgements.ts";
 import { closeLost, type OpenTrial, openTrials } from "./store/trials.ts";
+import { openTurns, type Turns } from "./turn.ts";
 
 /** Taken at once: many while they are judged fast, few while others could help. */
 const BATCH_TRIALS = { least: 8, most: 64 };
@@ -51,47 +52,68 @@ export function shadowTimeoutsMs({ flows }: Pick<ResolvedConfig, "flows">): Reco
 
 interface Bench extends ShadowWorkerOptions {
   breaker: Breaker;
+  judging: Turns;
 }
 
+/** While the judgements of one batch are written, the next is judged. */
+const LANES = 2;
+
 export function openShadowWorker(options: ShadowWorkerOptions): ShadowWorker {
-  const bench: Bench = { ...options, breaker: openBreaker() };
+  const bench: Bench = { ...options, breaker: openBreaker(), judging: openTurns() };
   const { db, jobs } = bench;
   let size = BATCH_TRIALS.least;
+  const work = async (stop: AbortSignal): Promise<number> => {
+    let written = 0;
+    for (let isLeft = true; isLeft && !stop.aborted; ) {
+      const asked = size;
+      const taken = await jobs.take(asked);
+      isLeft = taken.length === asked;
+      if (taken.length === 0) break;
+      const batch = await judgeBatch(bench, taken, stop);
+      written += batch.written;
+      const isFast = batch.judgedInMs < FAST_BATCH_MS;
+      size = isFast ? Math.min(asked * 2, BATCH_TRIALS.most) : BATCH_TRIALS.least;
+    }
+    return written;
+  };
   return {
     async drain(stop) {
-      let judged = 0;
-      for (let isLeft = true; isLeft && !stop.aborted; ) {
-        const taken = await jobs.take(size);
-        isLeft = taken.length === size;
-        if (taken.length === 0) break;
-        const startedAt = performance.now();
-        judged += await judgeBatch(bench, taken, stop);
-        const fast = performance.now() - startedAt < FAST_BATCH_MS;
-        size = fast ? Math.min(size * 2, BATCH_TRIALS.most) : BATCH_TRIALS.least;
-      }
-      return stop.aborted ? judged : judged + (await closeLost(db, jobs));
+      const lanes = Array.from({ length: LANES }, () => work(stop));
+      await Promise.allSettled(lanes); // When one fails, the other is not left to itself.
+      const written = (await Promise.all(lanes)).reduce((sum, count) => sum + count, 0);
+      return stop.aborted ? written : written + (await closeLost(db, jobs));
     },
   };
+}
+
+interface Batch {
+  written: number;
+  judgedInMs: number;
 }
 
 async function judgeBatch(
   bench: Bench,
   taken: readonly TrialJob[],
   stop: AbortSignal,
-): Promise<number> {
+): Promise<Batch> {
   const { db, jobs } = bench;
   const keeping = setInterval(() => void jobs.keep(taken).catch(() => undefined), KEEP_EVERY_MS);
   try {
     const ids = taken.map(({ trialId }) => trialId);
     const trials = await openTrials(db, ids);
-    const judged = await judgeEach(bench, trials, suspectsOf(taken), stop);
+    let startedAt = 0;
+    const judged = await bench.judging(() => {
+      startedAt = performance.now();
+      return judgeEach(bench, trials, suspectsOf(taken), stop);
+    });
+    const judgedInMs = performance.now() - startedAt;
     const left = new Set(trials.map(({ id }) => id));
     for (const { id } of judged) left.delete(id);
     // A trial that was not open any more needs no job either.
     const ended = taken.filter(({ trialId }) => !left.has(trialId));
-    const settled = await settle(db, judged, (query) => jobs.end(query, ended));
+    const written = await settle(db, judged, (query) => jobs.end(query, ended));
     await jobs.giveBack(taken.filter(({ trialId }) => left.has(trialId)));
-    return settled;
+    return { written, judgedInMs };
   } catch (error) {
     await jobs.giveBack(taken).catch(() => undefined); // Without a database the heartbeat tells.
     throw error;

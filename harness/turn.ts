@@ -1,5 +1,7 @@
 /** Work that is done one after the other, in the order in which it came, whatever became of the work before. */
-export function openTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
+
+export function openTurns(): Turns {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const next = last.then(work, work);
