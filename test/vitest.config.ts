@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
@@ -43,8 +44,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     sequence: { sequencer: LongestFirst },
-    // One more than the cores that are expected: a third of the time a test waits, for a process it
-    // has started or for a limit to pass.
-    maxWorkers: 3,
+    // One more than there are cores: a third of the time a test waits, for a process it has started or
+    // for a limit to pass.
+    maxWorkers: availableParallelism() + 1,
   },
 });
