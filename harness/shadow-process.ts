@@ -82,6 +82,7 @@ function load(trial: OpenTrial, sides: Sides): Promise<void> {
 }
 
 async function loadOnce(flow: string, runsLegacy: boolean, sides: Sides): Promise<void> {
+  endOver(firstChange()); // A run did it: the code is not loaded yet.
   const opening = [
     sides.catalog(),
     sides.candidate(flow),

@@ -91,6 +91,12 @@ const misbehaviours = {
     Array.prototype.map = () => [];
     return { sum: 2 };
   },
+  patchesLater: () => {
+    setImmediate(() => {
+      Array.prototype.map = () => [];
+    });
+    return { sum: 2 };
+  },
   pollutes: () => {
     Object.assign(Object.prototype, { admin: true });
     return { sum: 2 };

@@ -99,6 +99,14 @@ test("A12: who changes a prototype is named, and runs beside it are judged as ev
   expect(rows).toEqual([{ verdict: "match" }]);
 });
 
+test("A12: what a candidate changes after its verdict is not taken for the work of code that is loaded next", async () => {
+  await judged("exits", [{ n: 1 }]); // The next process has loaded nothing.
+  expect(await judged("patchesLater", [{ n: 1 }])).toMatchObject([{ verdict: "match" }]);
+  const { pid } = app.harness.status().shadow;
+  expect(await judged("mutatesInput", [{ n: 1 }])).toMatchObject([{ verdict: "match" }]);
+  expect(app.harness.status().shadow.pid).not.toBe(pid);
+});
+
 test("A15: a legacy stream without an end costs its reverse shadow the verdict", async () => {
   const { side, outcome, trialId } = await app.harness.live.answer("endless", { n: 1 });
   expect({ side, outcome }).toEqual({
