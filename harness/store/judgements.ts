@@ -144,6 +144,8 @@ async function insertJudgedRuns(query: Query, judged: readonly JudgedTrial[]): P
   await insertRuns(query, rows);
 }
 
+// What several writers may write, here and below, is written in one order by all: two transactions never
+// wait for each other's rows in a circle.
 export async function insertDivergences(
   query: Query,
   judged: readonly Pick<JudgedTrial, "flow" | "divergences">[],
@@ -157,26 +159,21 @@ export async function insertDivergences(
   await query(
     `insert into twintrack.divergences (flow, fingerprint, title, kind, path)
      select * from json_to_recordset($1::json) as d (flow text, fingerprint text, title text, kind text, path text)
-     on conflict do nothing`,
-    [jsonRows(inOrder(unique))],
+     order by flow, fingerprint on conflict do nothing`,
+    [jsonRows([...unique.values()])],
   );
 }
 
-/** One order for all writers: two transactions never wait for each other's rows in a circle. */
-function inOrder(rows: ReadonlyMap<string, object>): object[] {
-  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-}
-
 async function noteLegacyTools(query: Query, judged: readonly JudgedTrial[]): Promise<void> {
-  const pairs = new Map<string, object>();
-  for (const { flow, legacyTools } of judged)
-    for (const tool of legacyTools) pairs.set(`${flow}\n${tool}`, { flow, tool });
-  if (pairs.size === 0) return;
+  const rows = judged.flatMap(({ flow, legacyTools }) =>
+    legacyTools.map((tool) => ({ flow, tool })),
+  );
+  if (rows.length === 0) return;
   await query(
     `insert into twintrack.legacy_tools (flow, tool)
-     select * from json_to_recordset($1::json) as p (flow text, tool text)
+     select distinct * from json_to_recordset($1::json) as t (flow text, tool text) order by flow, tool
      on conflict (flow, tool) do update set last_seen = now()`,
-    [jsonRows(inOrder(pairs))],
+    [jsonRows(rows)],
   );
 }
 
@@ -196,9 +193,11 @@ async function noteCoverage(query: Query, judged: readonly JudgedTrial[]): Promi
   if (counts.size === 0) return;
   await query(
     `insert into twintrack.coverage as known (flow, flow_hash, mark, trials)
-     select * from json_to_recordset($1::json) as c (flow text, flow_hash text, mark text, trials bigint)
+     select flow, flow_hash, mark, sum(trials)
+     from json_to_recordset($1::json) as c (flow text, flow_hash text, mark text, trials integer)
+     group by 1, 2, 3 order by 1, 2, 3
      on conflict (flow, flow_hash, mark) do update set trials = known.trials + excluded.trials`,
-    [jsonRows(inOrder(counts))],
+    [jsonRows([...counts.values()])],
   );
 }
 

@@ -103,6 +103,20 @@ describe.each(BACKENDS)("trials on %s", (backend) => {
     ).toEqual([{ reason: "broken \ufffd", steps: [{ ...steps[0], name: "\ufffd" }] }]);
   });
 
+  test("names that are one as Postgres holds them are counted as one", async () => {
+    const { header } = frame(randomUUID(), 1, { flow: "alike" });
+    await ingest(fresh.db, jobs, [frame(header.epoch, 1, { flow: "alike" })]);
+    const names = ["a\0", "a\ud800"];
+    const coverage = names.map((mark) => ({ mark, seen: true }));
+    const more = { flow: "alike", legacyTools: names, coverage };
+    expect(await settle(fresh.db, [judgement(trialIdOf(header), more)])).toBe(1);
+    expect(
+      await fresh.db.query(
+        `select mark, tool, trials from twintrack.coverage join twintrack.legacy_tools using (flow) where flow = 'alike'`,
+      ),
+    ).toEqual([{ mark: "a\ufffd", tool: "a\ufffd", trials: 2 }]);
+  });
+
   test("an open trial has a job, and carries the exact bytes of the run that answered", async () => {
     const db = await emptied();
     const epoch = randomUUID();
