@@ -60,8 +60,7 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
     // What is answered while this ships is left for the next time: after every few frames anew, the
     // database would have more work with less.
     const { size } = statSync(file.path);
-    for (;;) {
-      const offset = offsets.get(file.path) ?? 0;
+    for (let offset = offsets.get(file.path) ?? 0; offset < size; ) {
       let batch = decodeFrames(bytes, BATCH_FRAMES);
       if (batch.consumed === 0) {
         bytes = readSpool(file.path, offset, readSize(file.path, offset, size));
@@ -70,7 +69,8 @@ export function openShipper({ db, jobs, spool, vault }: ShipperOptions): Shipper
       if (batch.consumed === 0) break;
       shipped += await ingestEach(store, packed(batch.frames, vault));
       await recordGaps(db, batch.gaps);
-      offsets.set(file.path, offset + batch.consumed);
+      offset += batch.consumed;
+      offsets.set(file.path, offset);
       bytes = bytes.subarray(batch.consumed);
     }
     if (!file.active) dispose(file.path, offsets);
@@ -109,7 +109,7 @@ function unlessGone(error: NodeJS.ErrnoException): number {
 /** One frame may be larger than the usual read. */
 function readSize(path: string, offset: number, size: number): number {
   const rest = size - offset;
-  if (rest <= READ_BYTES) return Math.max(rest, 0);
+  if (rest <= READ_BYTES) return rest;
   const next = readSpool(path, offset, 4);
   return Math.min(rest, Math.max(READ_BYTES, next.readUInt32BE(0) + 8));
 }
