@@ -93,8 +93,8 @@ export function startLoops(parts: LoopParts): Loops {
   });
   const shippingTurn = openTurns();
   const ship = () => shippingTurn(shipping);
-  // Apart from shipping, which does not end while more comes than it can carry, and asks nothing of
-  // the database while nothing comes.
+  // Apart from shipping, which takes long after an outage, and asks nothing of the database while
+  // nothing comes.
   const follow = troubles.told("following", async () => {
     const { db } = await connected();
     await parts.stages.refresh(db);

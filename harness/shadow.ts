@@ -62,23 +62,29 @@ export function openShadowWorker(options: ShadowWorkerOptions): ShadowWorker {
   const bench: Bench = { ...options, breaker: openBreaker(), judging: openTurns() };
   const { db, jobs } = bench;
   let size = BATCH_TRIALS.least;
-  const work = async (stop: AbortSignal): Promise<number> => {
-    let written = 0;
-    for (let isLeft = true; isLeft && !stop.aborted; ) {
-      const asked = size;
-      const taken = await jobs.take(asked);
-      isLeft = taken.length === asked;
-      if (taken.length === 0) break;
-      const batch = await judgeBatch(bench, taken, stop);
-      written += batch.written;
-      const isFast = batch.judgedInMs < FAST_BATCH_MS;
-      size = isFast ? Math.min(asked * 2, BATCH_TRIALS.most) : BATCH_TRIALS.least;
-    }
-    return written;
-  };
   return {
     async drain(stop) {
-      const lanes = Array.from({ length: LANES }, () => work(stop));
+      const taking = openTurns();
+      let isLeft = true;
+      const take = async (): Promise<TrialJob[]> => {
+        if (!isLeft || stop.aborted) return [];
+        const asked = size;
+        const taken = await jobs.take(asked);
+        isLeft = taken.length === asked;
+        return taken;
+      };
+      const lane = async (): Promise<number> => {
+        let written = 0;
+        for (;;) {
+          const taken = await taking(take);
+          if (taken.length === 0) return written;
+          const batch = await judgeBatch(bench, taken, stop);
+          written += batch.written;
+          const isFast = batch.judgedInMs < FAST_BATCH_MS;
+          size = isFast ? Math.min(size * 2, BATCH_TRIALS.most) : BATCH_TRIALS.least;
+        }
+      };
+      const lanes = Array.from({ length: LANES }, lane);
       await Promise.allSettled(lanes); // When one fails, the other is not left to itself.
       const written = (await Promise.all(lanes)).reduce((sum, count) => sum + count, 0);
       return stop.aborted ? written : written + (await closeLost(db, jobs));
@@ -101,12 +107,11 @@ async function judgeBatch(
   try {
     const ids = taken.map(({ trialId }) => trialId);
     const trials = await openTrials(db, ids);
-    let startedAt = 0;
-    const judged = await bench.judging(() => {
-      startedAt = performance.now();
-      return judgeEach(bench, trials, suspectsOf(taken), stop);
+    const { judged, judgedInMs } = await bench.judging(async () => {
+      const startedAt = performance.now();
+      const judged = await judgeEach(bench, trials, suspectsOf(taken), stop);
+      return { judged, judgedInMs: performance.now() - startedAt };
     });
-    const judgedInMs = performance.now() - startedAt;
     const left = new Set(trials.map(({ id }) => id));
     for (const { id } of judged) left.delete(id);
     // A trial that was not open any more needs no job either.
