@@ -17,6 +17,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from "../core/json.ts";
+import { holdsLongInteger, rounded, withIntegersOf } from "../core/long-integer.ts";
 import { RESULT_META_KEY, resultValue, type ToolResult } from "../core/tool.ts";
 import { inputSchemaOf, outputSchemaOf, textInputSchemaOf } from "./schema.ts";
 import type { ToolObject } from "./shape.ts";
@@ -84,8 +85,10 @@ export function legalName(original: string, taken: ReadonlySet<string> = new Set
  */
 export function canonicalArgs(contract: Contract, args: JsonValue): JsonValue {
   const compiled = validator("coerce", contract, contract.inputSchema);
-  const copy = structuredClone(args);
-  return "check" in compiled && compiled.check(copy) ? copy : args;
+  const holdsLong = holdsLongInteger(args);
+  const copy = holdsLong ? rounded(args) : structuredClone(args);
+  if (!("check" in compiled && compiled.check(copy))) return args;
+  return holdsLong ? withIntegersOf(args, copy) : copy;
 }
 
 /** Where the arguments break the input schema; empty when they fit. */
@@ -107,7 +110,10 @@ export function validateResult(contract: Contract, value: JsonValue): string[] {
 
 function violations(compiled: Compiled, value: JsonValue): string[] {
   if ("broken" in compiled) return [`the schema cannot be used: ${compiled.broken}`];
-  return compiled.check(value) ? [] : (compiled.check.errors ?? []).map(describe);
+  if (compiled.check(value)) return [];
+  // A schema knows them as integers; to look for them first would be felt.
+  if (holdsLongInteger(value) && compiled.check(rounded(value))) return [];
+  return (compiled.check.errors ?? []).map(describe);
 }
 
 function describe(error: ErrorObject): string {

@@ -1,6 +1,7 @@
 /** One call of a LangChain tool in this process: through `invoke`, with the raw value kept. */
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonValue, toJson } from "../core/json.ts";
+import { holdsLongInteger, rounded } from "../core/long-integer.ts";
 import type { ToolCallOptions, ToolResult } from "../core/tool.ts";
 import type { CommandPolicy } from "./command.ts";
 import { errorResult, toolResult } from "./content.ts";
@@ -142,7 +143,8 @@ function textOf(item: unknown): string {
  * on the way to the tool. Those are wrapped twice, so that the caller's object stays an argument.
  */
 function envelope({ tool, revive }: KnownTool, id: string, args: JsonValue): object {
-  const given = toJson(args ?? {}).value;
+  const data = toJson(args ?? {}).value;
+  const given = holdsLongInteger(data) ? rounded(data) : data;
   // A bare text is the one argument of a tool that takes text.
   const copy = typeof given === "string" ? { input: given } : given;
   const wrapped = {

@@ -1,4 +1,5 @@
 /** What an HTTP client sent, read up to a limit, and how it is told that it cannot be used. */
+import { parseMessage } from "./mcp-message.ts";
 
 export type Body =
   | { kind: "none" }
@@ -25,7 +26,7 @@ export async function bodyOf(request: Request, limitBytes: number): Promise<Body
 function parsed(text: string): Body {
   if (text === "") return { kind: "none" };
   try {
-    return { kind: "json", value: JSON.parse(text) };
+    return { kind: "json", value: parseMessage(text) };
   } catch {
     return refused(BAD_REQUEST, PARSE_ERROR, "The body is not JSON");
   }

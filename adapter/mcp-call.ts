@@ -7,6 +7,7 @@ import {
 } from "@modelcontextprotocol/server";
 import { isTwintrackError, TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
+import { exact, holdsLongInteger } from "../core/long-integer.ts";
 import {
   RESULT_META_KEY,
   type ToolCallOptions,
@@ -81,7 +82,7 @@ export async function callOverMcp(
     const given = await tools.callTool(name, args as JsonValue, call);
     refuseLarge(name, given, maxResultBytes);
     const result = hasStructure(given) ? given : await withStructure(tools, name, given, era);
-    return asData(trace ? { ...result, _meta: { ...result._meta, ...trace } } : result);
+    return inDigits(asData(trace ? { ...result, _meta: { ...result._meta, ...trace } } : result));
   } catch (error) {
     if (isTwintrackError(error) && error.code === "TOOL_UNKNOWN") {
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
@@ -139,6 +140,13 @@ async function withStructure(
     return { ...result, structuredContent: value };
   }
   throw new Error(`${name} did not return the object that its output schema promises`);
+}
+
+/** The schema promises integers, and whoever reads them in another language may hold them. */
+function inDigits(result: CallToolResult): CallToolResult {
+  const structure = result.structuredContent as JsonValue | undefined;
+  if (structure === undefined || !holdsLongInteger(structure)) return result;
+  return { ...result, structuredContent: exact(structure) } as CallToolResult;
 }
 
 /** Over HTTP, a value that JSON refuses would leave the client without any answer. */

@@ -5,6 +5,7 @@
  * so a call whose headers and arguments disagree is refused before it reaches the tool.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { digitsOf } from "../core/long-integer.ts";
 import type { ToolServer } from "./tool-server.ts";
 
 interface Mirrored {
@@ -44,7 +45,8 @@ function disagreement(
   args: JsonValue | undefined,
   headers: Headers,
 ): string | undefined {
-  const value = valueAt(args, path);
+  const found = valueAt(args, path);
+  const value = isJsonObject(found) ? digitsOf(found) : found;
   // Without a value in the body, a header says nothing about it.
   if (value === undefined || value === null || typeof value === "object") return undefined;
   const sent = headers.get(header);

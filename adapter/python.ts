@@ -1,6 +1,14 @@
 /** Python's LangChain tools and chains, through `python-bridge` in the user's own interpreter. */
 import { TwintrackError } from "../core/error.ts";
-import { canonicalText, digest, isJsonObject, type JsonObject, toJson } from "../core/json.ts";
+import {
+  canonicalText,
+  digest,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from "../core/json.ts";
+import { exact, holdsLongInteger } from "../core/long-integer.ts";
 import { type ToolCallOptions, type ToolResult, TRACE_FIELDS } from "../core/tool.ts";
 import type { PythonChild } from "./child.ts";
 import { PythonStarter } from "./starter.ts";
@@ -58,7 +66,9 @@ export function pythonTools({ inject: bound, ...options }: PythonToolOptions): T
         ...traceIn(metadata),
         ...(inject && { "twintrack/inject": toJson(inject).value }),
       };
-      const params = { name, arguments: args, ...(inject || metadata ? { _meta: meta } : {}) };
+      // Python can hold them.
+      const given = holdsLongInteger(args) ? (exact(args) as JsonValue) : args;
+      const params = { name, arguments: given, ...(inject || metadata ? { _meta: meta } : {}) };
       const admit = () => {
         const change = changes.get(name);
         if (change !== undefined) throw contractChanged(name, change);

@@ -8,6 +8,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { ERROR_CODES, type ErrorCode, messageOf, TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
+import { parseLongIntegers } from "../core/long-integer.ts";
 import type { ToolCallOptions } from "../core/tool.ts";
 import type { AnswerRead } from "./chain.ts";
 import type { Frame } from "./frame.ts";
@@ -252,7 +253,7 @@ async function answered(work: () => Promise<JsonValue>): Promise<object> {
 
 function parse(text: string): JsonValue | undefined {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseLongIntegers(text);
   } catch {
     return undefined;
   }

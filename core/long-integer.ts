@@ -4,11 +4,14 @@
  * They have the form that `toJson` gives a bigint, `{ "$type": "bigint", "value": "…" }`, and become
  * numbers again where the text goes on to someone who may be able to hold them.
  */
-import { type JsonObject, type JsonValue, setOwn } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, setOwn } from "./json.ts";
 
-/** No shorter one can be beyond 2^53: a cheap look before a dear one. */
-const LONG = /\d{16}/;
-const INTEGER = /^-?\d+$/;
+/**
+ * No shorter one can be beyond 2^53, and before a number stands one of these: a cheap look before a
+ * dear one, which the digits of a fraction do not bring about.
+ */
+const LONG = /(?:^|[\s:,[-])\d{16}/;
+const INTEGER = /^(?:0|-?[1-9]\d*)$/;
 
 /** @throws {SyntaxError} for text that is no JSON. */
 export function parseLongIntegers(text: string): JsonValue {
@@ -30,12 +33,41 @@ export function mayHoldLongInteger(text: string): boolean {
 }
 
 export function holdsLongInteger(value: JsonValue): boolean {
-  return JSON.stringify(value).includes('{"$type":"bigint","value":"');
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const one = waiting.pop();
+    if (typeof one !== "object" || one === null) continue;
+    if (digitsOf(one as JsonObject) !== undefined) return true;
+    for (const child of Object.values(one)) waiting.push(child);
+  }
+  return false;
+}
+
+/** Of a value that is such an integer. */
+export function digitsOf({ $type, value }: JsonObject): string | undefined {
+  const isOne = $type === "bigint" && typeof value === "string" && INTEGER.test(value);
+  return isOne ? value : undefined;
 }
 
 /** JSON data as code in JavaScript expects it, which has always got such integers rounded. A copy. */
 export function rounded(value: JsonValue): JsonValue {
   return withIntegers(value, Number) as JsonValue;
+}
+
+/**
+ * The same data where `like` has them: what was done to rounded data is kept, but for the rounding.
+ * A copy where it is needed.
+ */
+export function withIntegersOf(like: JsonValue | undefined, value: JsonValue): JsonValue {
+  if (Array.isArray(value) && Array.isArray(like))
+    return value.map((item, index) => withIntegersOf(like[index], item));
+  if (!isJsonObject(like)) return value;
+  if (typeof value === "number" && digitsOf(like) !== undefined) return like;
+  if (!isJsonObject(value)) return value;
+  const fields: JsonObject = {};
+  for (const [key, item] of Object.entries(value))
+    setOwn(fields, key, withIntegersOf(Object.hasOwn(like, key) ? like[key] : undefined, item));
+  return fields;
 }
 
 /** For `JSON.stringify`: in its text such integers are numbers with all their digits. A copy. */
@@ -54,8 +86,8 @@ const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
 function withIntegers(value: JsonValue, integer: (digits: string) => unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => withIntegers(item, integer));
   if (typeof value !== "object" || value === null) return value;
-  const digits = value.$type === "bigint" ? value.value : undefined;
-  if (typeof digits === "string" && INTEGER.test(digits)) return integer(digits);
+  const digits = digitsOf(value);
+  if (digits !== undefined) return integer(digits);
   const fields: JsonObject = {};
   for (const key of Object.keys(value))
     setOwn(fields, key, withIntegers(value[key] ?? null, integer) as JsonValue);

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import type { JsonValue } from "../core/json.ts";
 import { occurrenceCounter, type ToolCall } from "../core/ledger.ts";
+import { parseLongIntegers } from "../core/long-integer.ts";
 import type { ModelCall, ModelRequest } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { FramePayload } from "./frame.ts";
@@ -100,7 +101,7 @@ export function readLines(text: string): Recordings {
     if (source.trim() === "") return;
     const item = `line ${index + 1}`;
     try {
-      found.recordings.push(fromLine(item, line.parse(JSON.parse(source))));
+      found.recordings.push(fromLine(item, line.parse(parseLongIntegers(source))));
     } catch (error) {
       found.problems.push({ item, problem: problemOf(error) });
     }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonValue } from "../../core/json.ts";
+import { parseLongIntegers } from "../../core/long-integer.ts";
 import type { Difference } from "../compare/difference.ts";
 import { loadConfig } from "../config.ts";
 import type { Database } from "../store/database.ts";
@@ -27,7 +28,7 @@ export function addRunCommand(cli: Cli): void {
 export function readInput(text: string): JsonValue {
   const json = textOf(text);
   try {
-    return JSON.parse(json) as JsonValue;
+    return parseLongIntegers(json);
   } catch (cause) {
     throw new TwintrackError("USAGE", `--input is not JSON: ${(cause as Error).message}`, {
       cause,

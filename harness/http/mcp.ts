@@ -8,7 +8,19 @@ import type { ToolServer } from "../../adapter/tool-server.ts";
 import { noteMcpTool } from "../store/mcp-tools.ts";
 import type { Harness } from "../twintrack.ts";
 
-export function addMcpRoute(app: FastifyInstance, harness: Harness): void {
+export function addMcpRoute(server: FastifyInstance, harness: Harness): void {
+  server.register((app, _options, done) => {
+    // As it came: the protocol reads it in its own way.
+    app.removeContentTypeParser("application/json");
+    app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, parsed) =>
+      parsed(null, body),
+    );
+    addRoute(app, harness);
+    done();
+  });
+}
+
+function addRoute(app: FastifyInstance, harness: Harness): void {
   const tools = harness.sides.catalog().then((catalog) => catalogServer(noted(catalog, harness)));
   tools.catch(() => undefined); // Told to whoever calls.
   let handler: ReturnType<typeof handlerOf> | undefined;
@@ -23,9 +35,7 @@ export function addMcpRoute(app: FastifyInstance, harness: Harness): void {
         method: request.method,
         headers: request.headers as Record<string, string>,
         signal: gone.signal,
-        ...(request.body === undefined || request.body === null
-          ? {}
-          : { body: JSON.stringify(request.body) }),
+        ...(request.body instanceof Uint8Array ? { body: request.body } : {}),
       }),
     );
     response.headers.forEach((value, name) => void reply.header(name, value));

@@ -6,6 +6,7 @@
  * questions. The names that OpenInference and Traceloop use for the same are read as well.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { rounded } from "../../core/long-integer.ts";
 import type { ModelCall, ModelMessage, ModelResponse } from "../../core/model.ts";
 import {
   outcomeOf,
@@ -15,7 +16,7 @@ import {
   recordedModelCall,
   type ToldCall,
 } from "../recording.ts";
-import { documentsIn, fieldsOf, NOT_TOLD, type Told, textIn, valueIn } from "./parse.ts";
+import { documentsIn, fieldsOf, NOT_TOLD, parsed, type Told, textIn, valueIn } from "./parse.ts";
 
 interface Span {
   trace: string;
@@ -68,13 +69,21 @@ function spanIn(fields: JsonObject): Span[] {
       id,
       parent: textIn(fields.parentSpanId),
       name: textIn(fields.name) ?? "",
-      startedAtMs: Number(fields.startTimeUnixNano ?? 0) / 1e6,
-      endedAtMs: Number(fields.endTimeUnixNano ?? 0) / 1e6,
+      startedAtMs: msOf(fields.startTimeUnixNano),
+      endedAtMs: msOf(fields.endTimeUnixNano),
       attributes,
       error: errorIn(fields, attributes),
       cut: Number(fields.droppedAttributesCount ?? 0) > 0,
     },
   ];
+}
+
+function msOf(nanoseconds: JsonValue | undefined): number {
+  return Number(rounded(nanoseconds ?? 0)) / 1e6;
+}
+
+function integerIn(told: JsonValue): JsonValue {
+  return typeof told === "string" ? (parsed(told) ?? Number(told)) : told;
 }
 
 function attributesIn(list: JsonValue | undefined): JsonObject {
@@ -87,7 +96,7 @@ function attributesIn(list: JsonValue | undefined): JsonObject {
 
 /** OTLP's AnyValue. Whole numbers travel as texts. */
 function anyValue(value: JsonObject): JsonValue {
-  if (value.intValue !== undefined) return Number(value.intValue);
+  if (value.intValue !== undefined) return integerIn(value.intValue);
   if (value.arrayValue !== undefined)
     return listOf(fieldsOf(value.arrayValue).values).map((one) => anyValue(fieldsOf(one)));
   if (value.kvlistValue !== undefined) return attributesIn(fieldsOf(value.kvlistValue).values);

@@ -1,5 +1,6 @@
 /** What exports have in common: JSON in texts, one document or one in each line, and values that were cut. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { parseLongIntegers } from "../../core/long-integer.ts";
 import type { RecordingProblem } from "../recording.ts";
 import { pythonLiteral } from "./python-literal.ts";
 
@@ -24,7 +25,7 @@ export function documentsIn(text: string): Documents {
 
 export function parsed(text: string): JsonValue | undefined {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseLongIntegers(text);
   } catch {
     return undefined;
   }

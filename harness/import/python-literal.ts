@@ -5,6 +5,7 @@
  * would take and JSON can hold is read; anything else is not guessed.
  */
 import { type JsonObject, type JsonValue, setOwn } from "../../core/json.ts";
+import { parseLongIntegers } from "../../core/long-integer.ts";
 
 /** Undefined when the text is no literal. */
 export function pythonLiteral(text: string): JsonValue | undefined {
@@ -44,15 +45,12 @@ function readValue(reader: Reader): JsonValue {
   }
   NUMBER.lastIndex = reader.at;
   const [number] = NUMBER.exec(reader.text) ?? [];
-  if (number === undefined || !isExact(number)) throw NO_LITERAL;
+  if (number === undefined || MISWRITTEN.test(number)) throw NO_LITERAL;
   reader.at += number.length;
-  return Number(number);
+  return /^-?\d+$/.test(number) ? parseLongIntegers(number) : Number(number);
 }
 
-/** A whole number that JavaScript cannot hold would become another one. */
-function isExact(number: string): boolean {
-  return !/^-?\d+$/.test(number) || String(Number(number)) === number;
-}
+const MISWRITTEN = /^-?0\d/;
 
 /** A dictionary, a list, or a tuple, which JSON knows as a list. */
 function readItems(reader: Reader, open: string): JsonValue {

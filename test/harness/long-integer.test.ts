@@ -9,7 +9,7 @@ import { http, python, resolveConfig } from "../../harness/config.ts";
 import { type Server, serve } from "../../harness/http/server.ts";
 import { type Harness, openHarness } from "../../harness/twintrack.ts";
 import { type Endpoint, endpoint } from "../adapter/http-server.ts";
-import { interpreter } from "../adapter/python-process.ts";
+import { here, interpreter } from "../adapter/python-process.ts";
 import { freshDatabase, type TestDatabase } from "../database.ts";
 
 /** JavaScript would round it to …992. */
@@ -38,6 +38,9 @@ beforeAll(async () => {
   const config = resolveConfig({
     dataDir: folder,
     database: { url: fresh.url ?? "" },
+    tools: {
+      shop: { python: "numbered:TOOLS", interpreter, cwd: here, effects: { order: "read" } },
+    },
     flows: {
       inPython: { legacy: python("copy:copy", { interpreter }), candidate: typed },
       behindHttp: { legacy: http(`${remote.url}/echo`) },
@@ -87,6 +90,17 @@ test.each(["inJavaScript", "typed"])(
     expect(text).toContain(`"id":9007199254740992,"list":[9007199254740992,1]`);
   },
 );
+
+test("a tool in Python gets and gives every digit over the server's MCP", async () => {
+  const call = { name: "shop_order", arguments: { id: 0 } };
+  const request = { jsonrpc: "2.0", id: 1, method: "tools/call", params: call };
+  const response = await fetch(`${server.url}/mcp`, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: JSON.stringify(request).replace(`{"id":0}`, `{"id":${LONG}}`),
+  });
+  expect(await response.text()).toContain(`{"id":${LONG},"next":9007199254740994,`);
+});
 
 test("a body that would change a prototype is refused with a long integer as without", async () => {
   const response = await fetch(`${server.url}/flows/typed/invoke`, {

@@ -244,7 +244,8 @@ describe.each(Object.entries(kinds))("a %s service that is only tapped", (_, kin
       await close();
 
       expect(code).toBe(0);
-      expect(tookMs).toBeLessThan(4_500);
+      // Two seconds for what waits, and the end of a process on a busy machine.
+      expect(tookMs).toBeLessThan(10_000);
       expect(
         replies.filter(
           ({ answer }) => "failed" in answer && /twintrack|tap/i.test(String(answer.failed)),

@@ -1,7 +1,8 @@
 """What a tool did as MCP's `CallToolResult`.
 
 The content is what the model would have seen; structured content is data; the raw return value,
-the artifact and what was lost on the way are under one `_meta` key.
+the artifact and what was lost on the way are under one `_meta` key. An integer beyond 2^53 is in its
+digits there, and under the key in the form in which nobody rounds it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .content import is_content, text_block, to_content
 from .contract import Bridged
 from .errors import message_of, serialize_error
 from .loading import Tool
-from .value import Converted, JsonObject, to_json, to_text
+from .value import Converted, JsonObject, in_digits, to_json, to_text
 
 META_KEY = "twintrack/result"
 
@@ -60,7 +61,7 @@ def _returned(bridged: Bridged, messages: list[Any], raw: Any, started: float) -
         return result
     structured = artifact if _has_artifact(tool) or _made_messages(raw) else converted.value
     if bridged.contract.output_schema is not None or _is_data(raw, structured):
-        result["structuredContent"] = structured
+        result["structuredContent"] = in_digits(structured) if converted.lossy else structured
     return result
 
 
@@ -73,7 +74,7 @@ def _content(tool: Tool, raw: Any, converted: Converted) -> list[JsonObject]:
     if _has_artifact(tool) and isinstance(raw, tuple) and len(raw) == 2:
         body = raw[0]
     elif not isinstance(raw, str) and not is_content(raw):
-        return [text_block(to_text(converted.value))]
+        return [text_block(to_text(in_digits(converted.value)))]
     return to_content(body)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ JsonObject = dict[str, Any]
 #: The largest integer that JavaScript holds exactly.
 MAX_SAFE_INTEGER = 2**53 - 1
 
+
+_DIGITS = re.compile("0|-?[1-9][0-9]{0,4000}")
 
 #: As JavaScript writes them.
 _NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
@@ -51,6 +54,18 @@ def to_json(value: object) -> Converted:
 def to_text(value: JsonValue) -> str:
     """JSON text of data from `to_json`; always valid JSON and always ASCII."""
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def in_digits(value: JsonValue) -> JsonValue:
+    """Data from `to_json` with its long integers as JSON has them, for who reads JSON alone."""
+    if isinstance(value, list):
+        return [in_digits(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    digits = value.get("value") if value.get("$type") == "bigint" else None
+    if isinstance(digits, str) and _DIGITS.fullmatch(digits):
+        return int(digits)
+    return {name: in_digits(item) for name, item in value.items()}
 
 
 def restore(value: JsonValue, floats: Sequence[str]) -> JsonValue:
