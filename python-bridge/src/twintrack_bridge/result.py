@@ -1,8 +1,8 @@
 """What a tool did as MCP's `CallToolResult`.
 
 The content is what the model would have seen; structured content is data; the raw return value,
-the artifact and what was lost on the way are under one `_meta` key. An integer beyond 2^53 is in its
-digits there, and under the key in the form in which nobody rounds it.
+the artifact and what was lost on the way are under one `_meta` key. Content and structure have an
+integer beyond 2^53 in its digits; under the key it has the form that nobody rounds.
 """
 
 from __future__ import annotations
