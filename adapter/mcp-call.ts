@@ -145,7 +145,9 @@ async function withStructure(
 /** The schema promises integers, and whoever reads them in another language may hold them. */
 function inDigits(result: CallToolResult): CallToolResult {
   const structure = result.structuredContent as JsonValue | undefined;
-  if (structure === undefined || !holdsLongInteger(structure)) return result;
+  const kept = result._meta?.[RESULT_META_KEY];
+  const isPlain = isJsonObject(kept) && kept.lossy === false;
+  if (structure === undefined || isPlain || !holdsLongInteger(structure)) return result;
   return { ...result, structuredContent: exact(structure) } as CallToolResult;
 }
 

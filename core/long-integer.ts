@@ -38,7 +38,10 @@ export function holdsLongInteger(value: JsonValue): boolean {
     const one = waiting.pop();
     if (typeof one !== "object" || one === null) continue;
     if (digitsOf(one as JsonObject) !== undefined) return true;
-    for (const child of Object.values(one)) waiting.push(child);
+    for (const key of Object.keys(one)) {
+      const child = (one as JsonObject)[key];
+      if (typeof child === "object") waiting.push(child);
+    }
   }
   return false;
 }
