@@ -146,7 +146,7 @@ async function withStructure(
 function inDigits(result: CallToolResult): CallToolResult {
   const structure = result.structuredContent as JsonValue | undefined;
   const kept = result._meta?.[RESULT_META_KEY];
-  const isPlain = isJsonObject(kept) && kept.lossy === false;
+  const isPlain = isJsonObject(kept) && kept.lossy === false && !("artifact" in kept);
   if (structure === undefined || isPlain || !holdsLongInteger(structure)) return result;
   return { ...result, structuredContent: exact(structure) } as CallToolResult;
 }
