@@ -1,7 +1,7 @@
 /** A legacy chain behind HTTP: LangServe, LangGraph Server, or any endpoint that speaks JSON. */
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
-import { holdsLongInteger, mayHoldLongInteger, withLongIntegers } from "../core/long-integer.ts";
+import { withLongIntegers } from "../core/long-integer.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { runBatch } from "./batch.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
@@ -30,10 +30,7 @@ export interface HttpChainOptions extends JsonMapping {
   langGraph?: LangGraphOptions;
 }
 
-type Ask = (signal: AbortSignal | undefined) => Promise<Answered>;
-
-/** `lossy`: it holds an integer that JavaScript cannot. */
-type Answered = Pick<ChainRun, "lossy"> & { value: JsonValue };
+type Ask = (signal: AbortSignal | undefined) => Promise<JsonValue>;
 
 /**
  * `batch` makes one request per input: LangServe's own `/batch` fails as a whole, and asking again
@@ -47,12 +44,12 @@ export function httpChain(url: string, options: HttpChainOptions = {}): LegacyCh
   const run = async (given: ChainOptions, ask: Ask): Promise<ChainRun> => {
     const startedAt = performance.now();
     const limits = limited(given);
-    const end =
+    const outcome =
       given.tools.mode === "recorded"
-        ? { outcome: notIsolated(url), lossy: false }
+        ? notIsolated(url)
         : await ended(withinLimits(url, limits, ask), limits);
     const durationMs = performance.now() - startedAt;
-    return { ...end, calls: [], modelCalls: [], durationMs };
+    return { outcome, lossy: false, calls: [], modelCalls: [], durationMs };
   };
   const invoke: LegacyChain["invoke"] = (input, given) =>
     run(given, async (signal) => {
@@ -83,23 +80,17 @@ function notIsolated(url: string): Outcome {
   return { status: "threw", error: serializeError(new TwintrackError("SIDE_MISSING", text)) };
 }
 
-function answerIn(dialect: HttpDialect, url: string, text: string): Answered {
-  const value = dialect.outputIn(parsed(url, text));
-  return { value, lossy: mayHoldLongInteger(text) && holdsLongInteger(value) };
+function answerIn(dialect: HttpDialect, url: string, text: string): JsonValue {
+  return dialect.outputIn(parsed(url, text));
 }
 
-async function ended(
-  answer: Promise<Answered>,
-  { timeoutMs = 0 }: Limits,
-): Promise<Pick<ChainRun, "outcome" | "lossy">> {
+async function ended(answer: Promise<JsonValue>, { timeoutMs = 0 }: Limits): Promise<Outcome> {
   try {
-    const { value, lossy } = await answer;
-    return { outcome: { status: "returned", value }, lossy };
+    return { status: "returned", value: await answer };
   } catch (thrown) {
-    const outcome: Outcome = isExpiry(thrown)
+    return isExpiry(thrown)
       ? { status: "timed_out", afterMs: timeoutMs }
       : { status: "threw", error: serializeError(thrown) };
-    return { outcome, lossy: false };
   }
 }
 
@@ -124,24 +115,18 @@ async function streamed(
   headers: Readonly<Record<string, string>>,
   hand: Hand<JsonValue>,
   signal: AbortSignal | undefined,
-): Promise<Answered> {
+): Promise<JsonValue> {
   const { stream } = dialect;
   const request = stream ? stream.request(input) : dialect.invoke(input);
   const response = await posted(request, headers, signal);
   if (!stream) {
     const answer = answerIn(dialect, request.url, await response.text());
-    await hand(answer.value);
+    await hand(answer);
     return answer;
   }
-  const {
-    joined,
-    ended: saidEnd,
-    state,
-    mayBeLossy,
-  } = await collected(stream, response, request.url, hand);
+  const { joined, ended: saidEnd, state } = await collected(stream, response, request.url, hand);
   const answer = state ?? (joined === undefined ? undefined : stream.finish?.(joined));
-  if (answer !== undefined && (saidEnd || !stream.saysEnd))
-    return { value: answer, lossy: mayBeLossy && holdsLongInteger(answer) };
+  if (answer !== undefined && (saidEnd || !stream.saysEnd)) return answer;
   throw failed(`${request.url} ended its stream before the answer was whole`);
 }
 
@@ -150,7 +135,6 @@ interface Collected {
   joined?: JsonValue;
   state?: JsonValue;
   ended: boolean;
-  mayBeLossy: boolean;
 }
 
 async function collected(
@@ -159,10 +143,9 @@ async function collected(
   url: string,
   hand: Hand<JsonValue>,
 ): Promise<Collected> {
-  const collected: Collected = { ended: false, mayBeLossy: false };
+  const collected: Collected = { ended: false };
   for await (const event of eventsOf(response, url)) {
     const meant = read(event);
-    collected.mayBeLossy ||= mayHoldLongInteger(event.data);
     if (meant.kind === "end") collected.ended = true;
     if (meant.kind === "state") collected.state = meant.value;
     if (meant.kind === "chunk") {

@@ -145,9 +145,7 @@ async function withStructure(
 /** The schema promises integers, and whoever reads them in another language may hold them. */
 function inDigits(result: CallToolResult): CallToolResult {
   const structure = result.structuredContent as JsonValue | undefined;
-  const kept = result._meta?.[RESULT_META_KEY];
-  const isPlain = isJsonObject(kept) && kept.lossy === false && !("artifact" in kept);
-  if (structure === undefined || isPlain || !holdsLongInteger(structure)) return result;
+  if (structure === undefined || !holdsLongInteger(structure)) return result;
   return { ...result, structuredContent: exact(structure) } as CallToolResult;
 }
 

@@ -20,7 +20,7 @@ import { permitEgress } from "./egress.ts";
 import { memoryRecorder } from "./memory.ts";
 import { modelRecorder } from "./model-recorder.ts";
 import { rebuilt } from "./recorded-error.ts";
-import { recordable, recordedArgs, reportedError } from "./tool-record.ts";
+import { recordedArgs, recordedReturn } from "./tool-record.ts";
 
 export interface Recorder {
   interceptor: Interceptor;
@@ -102,9 +102,9 @@ function recorded(entry: Entry, work: () => unknown, elapsedMs: () => number): P
   };
   return observe(() => insideTool.run(entry.tool, work), {
     onReturn(raw) {
-      const { value, lossy } = recordable(raw);
-      if (lossy) entry.lossy = true;
-      end(reportedError(raw) ?? { status: "returned", value });
+      const { outcome, marks } = recordedReturn(raw);
+      Object.assign(entry, marks);
+      end(outcome);
     },
     onThrow: (thrown) => end({ status: "threw", error: serializeError(thrown) }),
   });

@@ -1,9 +1,11 @@
 /** A tool's arguments and results, in the form in which they are recorded. */
 import type { JsonValue } from "../core/json.ts";
+import type { ToolCall } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { rawJson } from "./content.ts";
 import type { InterceptedCall } from "./context.ts";
 import { canonicalArgs, contractOf, validateArgs } from "./contract.ts";
+import { directOutputs } from "./message.ts";
 import type { ToolObject } from "./shape.ts";
 import type { Contract } from "./tool-server.ts";
 
@@ -14,6 +16,24 @@ export function reportedError(raw: unknown): Outcome | undefined {
   const message = raw as { tool_call_id?: unknown; status?: unknown; content?: unknown } | null;
   if (typeof message?.tool_call_id !== "string" || message.status !== "error") return undefined;
   return { status: "threw", error: { name: "ToolError", message: String(message.content) } };
+}
+
+/** What a tool's function returned: its outcome, and what the record of the call says of it. */
+export function recordedReturn(raw: unknown): {
+  outcome: Outcome;
+  marks: Pick<ToolCall, "lossy" | "partial">;
+} {
+  const outcome = reportedError(raw);
+  try {
+    const { value, lossy } = rawJson(raw);
+    // Of a message the caller gets the content, of a command an error.
+    const partial = lossy && directOutputs(raw) !== undefined;
+    const marks = { ...(lossy && { lossy }), ...(partial && { partial }) };
+    return { outcome: outcome ?? { status: "returned", value }, marks };
+  } catch {
+    const marks = { lossy: true, partial: true }; // A cycle: it cannot be recorded, the run goes on.
+    return { outcome: outcome ?? { status: "returned", value: null }, marks };
+  }
 }
 
 export function recordable(raw: unknown): { value: JsonValue; lossy: boolean } {

@@ -36,10 +36,10 @@ export class TracedRun {
   }
 
   /** The first end counts. */
-  endTool(id: string, outcome: Outcome, lossy: boolean): void {
+  endTool(id: string, outcome: Outcome, marks: Pick<TappedCall, "lossy" | "partial"> = {}): void {
     const entry = this.#tools.get(id);
     if (!entry || entry.outcome) return;
-    if (lossy) entry.lossy = true;
+    Object.assign(entry, marks);
     this.#end(entry, outcome);
   }
 

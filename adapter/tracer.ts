@@ -11,7 +11,7 @@ import { modelRequest } from "./model-request.ts";
 import { modelResponse } from "./model-response.ts";
 import type { ToolObject } from "./shape.ts";
 import { type TapCounts, TapSender } from "./tap-sender.ts";
-import { recordable, recordedArgs, reportedError } from "./tool-record.ts";
+import { recordable, recordedArgs, recordedReturn, reportedError } from "./tool-record.ts";
 import { asWitness, type ToolWitness, traceInstalledTools } from "./tool-tracing.ts";
 import { TracedRun } from "./traced-run.ts";
 
@@ -146,9 +146,8 @@ export class TwintrackTracer implements ToolWitness {
 
   toolReturned(runId: string, raw: unknown): void {
     this.#quietly(() => {
-      const { value, lossy } = recordable(raw);
-      const outcome = reportedError(raw) ?? { status: "returned" as const, value };
-      this.#places.get(runId)?.root.endTool(runId, outcome, lossy);
+      const { outcome, marks } = recordedReturn(raw);
+      this.#places.get(runId)?.root.endTool(runId, outcome, marks);
     });
   }
 
@@ -162,14 +161,14 @@ export class TwintrackTracer implements ToolWitness {
       };
       const root = this.#places.get(runId)?.root;
       if (name !== undefined) root?.toolIs(runId, name);
-      root?.endTool(runId, outcome, false); // Does nothing when the raw value is known already.
+      root?.endTool(runId, outcome); // Does nothing when the raw value is known already.
     });
   }
 
   handleToolError(error: unknown, runId: string): void {
     this.#quietly(() => {
       const outcome = { status: "threw" as const, error: serializeError(error) };
-      this.#places.get(runId)?.root.endTool(runId, outcome, false);
+      this.#places.get(runId)?.root.endTool(runId, outcome);
     });
   }
 

@@ -23,8 +23,10 @@ export interface ToolCall {
   /** The flow's step that made the call; absent inside a legacy chain. */
   step?: string;
   outcome: Outcome;
-  /** The outcome's value lost information when it became JSON. */
+  /** JSON cannot give the value back as the object that it was: a chain of that language is not given it. */
   lossy?: boolean;
+  /** Less than a call of the tool would give, or something else: nobody is given it. */
+  partial?: boolean;
   /** Since the run started. */
   startedAtMs: number;
   durationMs: number;

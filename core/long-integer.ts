@@ -57,6 +57,11 @@ export function rounded(value: JsonValue): JsonValue {
   return withIntegers(value, Number) as JsonValue;
 }
 
+/** JSON data as the code of a typed flow reads it: such an integer is a `BigInt`. A copy where there is one. */
+export function inCode(value: JsonValue): unknown {
+  return holdsLongInteger(value) ? withIntegers(value, BigInt) : value;
+}
+
 /**
  * The same data where `like` has them: what was done to rounded data is kept, but for the rounding.
  * A copy where it is needed.
@@ -65,7 +70,8 @@ export function withIntegersOf(like: JsonValue | undefined, value: JsonValue): J
   if (Array.isArray(value) && Array.isArray(like))
     return value.map((item, index) => withIntegersOf(like[index], item));
   if (!isJsonObject(like)) return value;
-  if (typeof value === "number" && digitsOf(like) !== undefined) return like;
+  if (typeof value === "number" && digitsOf(like) !== undefined)
+    return Number.isSafeInteger(value) ? value : like;
   if (!isJsonObject(value)) return value;
   const fields: JsonObject = {};
   for (const [key, item] of Object.entries(value))
@@ -80,7 +86,8 @@ export function exact(value: JsonValue): unknown {
 
 /** JSON text in which such integers are numbers. */
 export function withLongIntegers(value: JsonValue): string {
-  return JSON.stringify(exact(value));
+  const text = JSON.stringify(value);
+  return text.includes('"$type":"bigint"') ? JSON.stringify(exact(value)) : text;
 }
 
 /** ECMAScript's "JSON.parse source text access"; TypeScript does not know it yet. */

@@ -20,10 +20,11 @@ import {
 } from "./history.ts";
 import { toJson } from "./json.ts";
 import { type Ledger, memoryLedger, occurrenceCounter, type ToolCall } from "./ledger.ts";
+import { inCode } from "./long-integer.ts";
 import type { ModelCall, ModelPort } from "./model.ts";
 import { type Outcome, type SerializedError, serializeError } from "./outcome.ts";
 import { pastEnd, visible } from "./past.ts";
-import { validate } from "./schema.ts";
+import { validate, validateJson } from "./schema.ts";
 import { attemptStep, attemptsOf } from "./step.ts";
 import type { ToolPort } from "./tool.ts";
 import type { Side } from "./trigger.ts";
@@ -198,7 +199,7 @@ async function outcomeOf(run: Run, input: unknown, isNew: boolean): Promise<Outc
         flowHash: run.flow.hash,
         input: plain,
       });
-    run.outputs.input = await validate(
+    run.outputs.input = await validateJson(
       run.flow.input,
       plain,
       `Input of flow "${run.flow.name}"`,
@@ -246,7 +247,9 @@ async function runSteps(run: Run): Promise<SerializedError | undefined> {
     const { step, end } = await run.engine.race([...running.values()]);
     if (end.kind === "halted") return halt(run, step, end.error, running);
     running.delete(step);
-    run.outputs[step] = end.kind === "returned" ? end.output : undefined;
+    // As it was made just now, or as the history has it.
+    const output = end.kind === "returned" ? end.output : undefined;
+    run.outputs[step] = output === undefined ? undefined : inCode(output);
   }
   return undefined;
 }

@@ -3,7 +3,8 @@
  * (zod 3.24+, zod 4, valibot, arktype). Source: https://standardschema.dev
  */
 import { type ErrorCode, TwintrackError } from "./error.ts";
-import { isJsonObject, type JsonObject } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import { holdsLongInteger, inCode, rounded } from "./long-integer.ts";
 
 export interface Schema<Output = unknown> {
   readonly "~standard": {
@@ -39,6 +40,21 @@ export async function validate<Output>(
   if (!result.issues) return result.value;
   const issues = result.issues.slice(0, 5).map(describeIssue).join("; ");
   throw new TwintrackError(code, `${what}: ${issues}`);
+}
+
+/**
+ * The same for JSON data, in which an integer beyond 2^53 has a form of its own: it is a `BigInt` where
+ * the schema takes one, and else the number that JavaScript has for it.
+ */
+export async function validateJson<Output>(
+  schema: Schema<Output>,
+  data: JsonValue,
+  what: string,
+  code: ErrorCode,
+): Promise<Output> {
+  if (!holdsLongInteger(data)) return validate(schema, data, what, code);
+  const taken = await schema["~standard"].validate(inCode(data));
+  return taken.issues ? validate(schema, rounded(data), what, code) : taken.value;
 }
 
 function describeIssue(issue: SchemaIssue): string {

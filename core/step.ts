@@ -7,7 +7,7 @@ import type { StepEnd } from "./history.ts";
 import { type JsonValue, toJson } from "./json.ts";
 import { serializeError } from "./outcome.ts";
 import type { Run } from "./run.ts";
-import { validate } from "./schema.ts";
+import { type Schema, validate, validateJson } from "./schema.ts";
 
 const BACKOFF_BASE_MS = 200;
 const BACKOFF_CAP_MS = 2_000;
@@ -145,10 +145,16 @@ async function withinLimit<T>(
 async function act(attempt: Attempt, signal: AbortSignal): Promise<JsonValue | undefined> {
   const { step } = attempt;
   const produced = await perform(attempt, signal);
-  const checked = step.output
-    ? await validate(step.output, produced, `Output of step "${step.name}"`, "OUTPUT_INVALID")
-    : produced;
+  const checked = step.output ? await checkedBy(step.output, step, produced) : produced;
   return checked === undefined ? undefined : toJson(checked).value;
+}
+
+/** Code may return more than JSON; what tools and models answer is no more. */
+function checkedBy(schema: Schema, { name, action }: Step, produced: unknown): Promise<unknown> {
+  const what = `Output of step "${name}"`;
+  return action.kind === "run"
+    ? validate(schema, produced, what, "OUTPUT_INVALID")
+    : validateJson(schema, produced as JsonValue, what, "OUTPUT_INVALID");
 }
 
 function perform(attempt: Attempt, signal: AbortSignal): Promise<unknown> {

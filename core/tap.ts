@@ -12,7 +12,7 @@ import type { Outcome } from "./outcome.ts";
 /** A tool call as a tracer saw it: under the author's name, and it really ran. */
 export type TappedCall = Pick<
   ToolCall,
-  "tool" | "args" | "outcome" | "lossy" | "startedAtMs" | "durationMs"
+  "tool" | "args" | "outcome" | "lossy" | "partial" | "startedAtMs" | "durationMs"
 >;
 
 /** One answered trigger. */

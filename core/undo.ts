@@ -1,7 +1,8 @@
 /** A step's write taken back, after the fact and only because a person asks for it. */
 import type { Step } from "./flow.ts";
 import { type JsonValue, toJson } from "./json.ts";
-import { validate } from "./schema.ts";
+import { inCode } from "./long-integer.ts";
+import { validateJson } from "./schema.ts";
 import { resultValue, type ToolPort } from "./tool.ts";
 
 /** What a step's tool was called with (canonical arguments), and the step's output. */
@@ -40,9 +41,9 @@ async function undone(step: Step, { args, output }: Made<unknown>, tools: UndoTo
   try {
     const what = `Output of step "${step.name}"`;
     const known = step.output
-      ? toJson(await validate(step.output, output, what, "OUTPUT_INVALID")).value
-      : output;
-    await step.undo?.({ args, output: known }, tools);
+      ? toJson(await validateJson(step.output, output as JsonValue, what, "OUTPUT_INVALID")).value
+      : (output as JsonValue);
+    await step.undo?.({ args, output: inCode(known) }, tools);
     return { status: "undone" } as const;
   } catch (error) {
     return tools.signal.aborted ? ({ status: "unknown" } as const) : failed(error);

@@ -136,7 +136,7 @@ async function runCandidate(
   const tools = await sides.catalog();
   await tools.entries();
   const limit = AbortSignal.timeout(timeoutMs);
-  const result = await runFlow(flow, rounded(trigger.input), {
+  const result = await runFlow(flow, trigger.input, {
     tools,
     models: sides.models,
     ledger,

@@ -46,6 +46,8 @@ export interface FramePayload {
   outcome: Outcome;
   /** The outcome's value lost information when it became JSON. */
   lossy: boolean;
+  /** The outcome is not whole: it is compared with nothing. */
+  partial?: boolean;
   calls: ToolCall[];
   /** Of a legacy chain that asked models. */
   modelCalls?: ModelCall[];

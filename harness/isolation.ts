@@ -75,7 +75,7 @@ export function isolatedTools(
         declarations.canonicalArgs(name, args),
         declarations.effectOf(name),
       );
-      if (answer.kind === "recorded" && answer.call.lossy) {
+      if (answer.kind === "recorded" && answer.call.partial) {
         unservable ??= name;
         throw recordLossy(name);
       }

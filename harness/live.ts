@@ -7,9 +7,8 @@
 import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, type JsonValue, toJson } from "../core/json.ts";
 import type { Ledger } from "../core/ledger.ts";
-import { rounded } from "../core/long-integer.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { validate } from "../core/schema.ts";
+import { validateJson } from "../core/schema.ts";
 import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
 import { type RunWishes, runSide, sideOf } from "./authoritative.ts";
 import type { Backlog } from "./backlog.ts";
@@ -190,5 +189,5 @@ function keep({ spool, privacy, epoch }: LiveContext, header: FrameHeader, paylo
 
 async function checkInput(sides: Sides, flow: string, input: JsonValue): Promise<void> {
   const schema = await inputSchema(sides, flow);
-  if (schema) await validate(schema, rounded(input), `Input of flow "${flow}"`, "INPUT_INVALID");
+  if (schema) await validateJson(schema, input, `Input of flow "${flow}"`, "INPUT_INVALID");
 }

@@ -32,7 +32,7 @@ export interface Recordings {
   problems: RecordingProblem[];
 }
 
-/** A tool call as exports tell it; what they do not tell is left out, and then it is lossy. */
+/** A tool call as exports tell it; what they do not tell is left out, and then it is lossy: partial. */
 export interface ToldCall {
   tool: string;
   args: JsonValue;
@@ -52,7 +52,7 @@ export function recordedCalls(told: readonly ToldCall[]): ToolCall[] {
     effect: "write",
     occurrence: count(tool, args),
     outcome,
-    ...(lossy ? { lossy } : {}),
+    ...(lossy ? { lossy, partial: true } : {}),
     startedAtMs,
     durationMs,
     served: "live",
@@ -125,7 +125,7 @@ function fromLine(item: string, told: z.infer<typeof line>): Recording {
     payload: {
       input,
       outcome: outcomeOf(told.output, told.error),
-      lossy: !isTold,
+      ...wholeness(isTold),
       calls: recordedCalls(
         calls.map(({ result, error, lossy, ...call }) => ({
           ...call,
@@ -142,6 +142,11 @@ function fromLine(item: string, told: z.infer<typeof line>): Recording {
       ),
     },
   };
+}
+
+/** Of an answer: what was not told is compared with nothing. */
+export function wholeness(isWhole: boolean): Pick<FramePayload, "lossy" | "partial"> {
+  return isWhole ? { lossy: false } : { lossy: true, partial: true };
 }
 
 export function outcomeOf(

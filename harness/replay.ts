@@ -226,10 +226,10 @@ function resultOf({ privacy }: Bench, trial: ReplayTrial, judged: JudgedTrial): 
 /** What was recorded in part proves neither that sides are equal nor that they differ. */
 function wholeVerdict(privacy: Privacy, { id, payload }: ReplayTrial, verdict: string) {
   const recorded = payloadOf(privacy, id, payload);
-  const lossyCall = recorded?.calls.find(({ lossy }) => lossy);
-  if (lossyCall) return { verdict: "incomparable", reason: `recording_lossy: ${lossyCall.tool}` };
+  const cut = recorded?.calls.find(({ partial }) => partial);
+  if (cut) return { verdict: "incomparable", reason: `recording_lossy: ${cut.tool}` };
   const compares = verdict === "match" || verdict === "mismatch" || verdict === "ignored";
-  if (recorded?.lossy && compares) {
+  if (recorded?.partial && compares) {
     return { verdict: "incomparable", reason: "recording_lossy: the answer is not whole" };
   }
   return { verdict, reason: undefined };

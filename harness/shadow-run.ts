@@ -6,7 +6,6 @@ import type { Contract } from "../adapter/tool-server.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
-import { rounded } from "../core/long-integer.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import { type ModelCall, sharingOf } from "../core/model.ts";
 import { runFlow } from "../core/run.ts";
@@ -80,7 +79,7 @@ async function runCandidate(
     spend: () => spend(bench, 1),
   });
   const run = await withAttempts((): Promise<SideRun> => {
-    const running = runFlow(flow, rounded(input), {
+    const running = runFlow(flow, input, {
       tools,
       models,
       runId: `${trial.id}/candidate`,

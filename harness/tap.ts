@@ -118,6 +118,7 @@ const tappedRun = z.strictObject({
       args: json,
       outcome,
       lossy: z.boolean().optional(),
+      partial: z.boolean().optional(),
       floats,
       ...timing,
     }),

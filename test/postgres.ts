@@ -103,7 +103,16 @@ function signalTree(data: string, signal: NodeJS.Signals): void {
   const pid = Number.parseInt(readFileSync(join(data, "postmaster.pid"), "utf8"), 10);
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
   if (children.length < 4) throw new Error(`Postgres ${pid} has only ${children.length} children`);
-  for (const one of [pid, ...children.map(Number)]) process.kill(one, signal);
+  process.kill(pid, signal);
+  for (const child of children) signalBackend(Number(child), signal);
+}
+
+function signalBackend(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // It ended meanwhile.
+  }
 }
 
 /** The shell waits for the end of its input: when this process dies, however, Postgres is told. */

@@ -66,7 +66,6 @@ function addRoutes(app: FastifyInstance, harness: Harness): void {
     const answered = await answer(request, reply);
     void reply.header("Twintrack-Trial", answered.trialId);
     const { output, metadata } = outputOf(request.params.flow, answered);
-    if (!answered.lossy) return { output, metadata };
     const text = withLongIntegers({ output, metadata: { ...metadata } });
     return reply.type("application/json; charset=utf-8").send(text);
   });
@@ -109,17 +108,11 @@ function eventsOn(reply: FastifyReply): Events {
         });
       }
       if (raw.destroyed) return; // The caller is gone, and the side was told.
-      const line = data === undefined ? "" : `data: ${textOf(data)}\n`;
+      const line = data === undefined ? "" : `data: ${withLongIntegers(data)}\n`;
       if (!raw.write(`event: ${event}\n${line}\n`))
         await Promise.race([once(raw, "drain"), once(raw, "close")]);
     },
   };
-}
-
-/** Of a chunk nobody knows whether it holds a long integer until it is text. */
-function textOf(data: JsonValue): string {
-  const text = JSON.stringify(data);
-  return mayHoldLongInteger(text) ? withLongIntegers(data) : text;
 }
 
 function inputOf(body: unknown): JsonValue {

@@ -16,6 +16,7 @@ import {
   recordedCalls,
   recordedModelCall,
   type ToldCall,
+  wholeness,
 } from "../recording.ts";
 import {
   documentsIn,
@@ -122,7 +123,7 @@ function recordingOf(item: string, root: Run, below: readonly Run[]): Recording 
     payload: {
       input: root.inputs,
       outcome: outcomeOf(output, root.error === undefined ? undefined : failureIn(root.error)),
-      lossy: root.outputs === undefined && root.error === undefined,
+      ...wholeness(root.outputs !== undefined || root.error !== undefined),
       calls: recordedCalls(tools.map((run) => toolCall(run, root))),
       modelCalls: models.map(modelCall),
     },

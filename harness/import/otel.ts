@@ -15,6 +15,7 @@ import {
   recordedCalls,
   recordedModelCall,
   type ToldCall,
+  wholeness,
 } from "../recording.ts";
 import { documentsIn, fieldsOf, NOT_TOLD, parsed, type Told, textIn, valueIn } from "./parse.ts";
 
@@ -191,7 +192,7 @@ function recordingOf(item: string, root: Span, input: JsonValue, all: readonly S
     payload: {
       input,
       outcome: outcomeOf(output.value, root.error),
-      lossy: root.error === undefined && output.lossy,
+      ...wholeness(root.error !== undefined || !output.lossy),
       calls: recordedCalls(
         below
           .filter(({ attributes }) => kindOf(attributes) === "tool")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twintrack_bridge.value import restore, to_json, to_text
+from twintrack_bridge.value import in_digits, restore, to_json, to_text
 
 
 class Loud:
@@ -53,7 +53,11 @@ def test_plain_data_is_not_lossy(value: Any) -> None:
 def test_other_values_have_a_form(value: Any, expected: Any) -> None:
     converted = to_json(value)
     assert converted.value == expected
-    assert converted.lossy is (value != expected or type(value) is not type(expected))
+    changed = value != expected or type(value) is not type(expected)
+    assert (converted.lossy, converted.long) == (
+        (False, True) if value == 2**53 else (changed, False)
+    )
+    assert in_digits(converted.value) == (value if converted.long else converted.value)
 
 
 def test_conversion_never_raises() -> None:

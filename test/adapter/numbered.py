@@ -16,4 +16,9 @@ def order(id: int, step: int = 1) -> Order:
     return Order(id=id, next=id + step, history=[id - 1, id])
 
 
+def chain(asked: dict[str, int]) -> dict[str, int]:
+    """Find the order after the one that is asked for."""
+    return {"next": order.invoke({"id": asked["id"]}).next}
+
+
 TOOLS = [order]

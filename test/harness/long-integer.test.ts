@@ -21,6 +21,19 @@ const typed = flow("typed", {
   output: z.unknown(),
 }).returns(({ input }) => input);
 
+/** Finds the order after the one that is asked for, as the chain in Python does. */
+const finding = flow("finding", {
+  version: "1",
+  input: z.object({ id: z.union([z.number(), z.bigint()]) }),
+  output: z.object({ next: z.union([z.number(), z.bigint()]) }),
+})
+  .step("order", {
+    tool: "shop.order",
+    args: ({ input }) => ({ id: input.id }),
+    output: z.object({ next: z.union([z.number(), z.bigint()]) }),
+  })
+  .returns(({ order }) => ({ next: order.next }));
+
 let remote: Endpoint;
 let fresh: TestDatabase;
 let harness: Harness;
@@ -46,9 +59,15 @@ beforeAll(async () => {
       behindHttp: { legacy: http(`${remote.url}/echo`) },
       inJavaScript: { legacy: () => (input: unknown) => input },
       typed: { candidate: typed },
+      finding: {
+        legacy: python("numbered:chain", { interpreter, cwd: here }),
+        candidate: finding,
+        stage: "shadow",
+      },
+      found: { candidate: finding },
     },
   });
-  harness = openHarness(config, { judges: false });
+  harness = openHarness(config);
   server = await serve(harness, { port: 0 });
 });
 afterAll(async () => {
@@ -100,6 +119,23 @@ test("a tool in Python gets and gives every digit over the server's MCP", async 
     body: JSON.stringify(request).replace(`{"id":0}`, `{"id":${LONG}}`),
   });
   expect(await response.text()).toContain(`{"id":${LONG},"next":9007199254740994,`);
+});
+
+test.each([LONG, "7"])("a typed flow does with %s what a chain in Python does", async (id) => {
+  const next = String(BigInt(id) + 1n);
+  const response = await fetch(`${server.url}/flows/finding/invoke`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: `{"input":{"id":${id}}}`,
+  });
+  expect(await response.text()).toContain(`{"output":{"next":${next}}`);
+  await harness.settle();
+  const trials = await fresh.db.query(
+    "select verdict, reason, effect_differences as effects from twintrack.trials where id = $1",
+    [response.headers.get("twintrack-trial")],
+  );
+  expect(trials).toEqual([{ verdict: "match", reason: null, effects: 0 }]);
+  expect(await answerOf("found", `{"input":{"id":${id}}}`)).toContain(`{"output":{"next":${next}}`);
 });
 
 test("a body that would change a prototype is refused with a long integer as without", async () => {

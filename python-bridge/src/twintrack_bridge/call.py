@@ -28,13 +28,13 @@ from .capture import CURRENT, Unobserved, observed
 from .contract import Bridged
 from .injection import ById, published_names, refused_names
 from .loading import Tool
-from .result import MISSING, broke_in_print, failure, raw_to_json, result_of
+from .result import MISSING, broke_in_print, failure, result_of
 from .schema import synthetic_names
 from .signature import is_langchain_code, is_single_input
 from .value import JsonObject, to_json, to_text
 from .violation import violations
 
-__all__ = ["Call", "call_in_thread", "call_on_loop", "raw_to_json", "runs_in_thread"]
+__all__ = ["Call", "call_in_thread", "call_on_loop", "runs_in_thread"]
 
 #: Called with the number of items so far and the item's text.
 Progress = Callable[[int, str], None]

@@ -96,8 +96,8 @@ async def _awrite(memory: Memory, state: _State, live: Callable[[], Any]) -> Any
 def _read(state: _State, inputs: Any) -> Read:
     def encode(variables: Any) -> Converted:
         plain = {name: _plain(value) for name, value in variables.items()}
-        value, lossy, floats = to_json(plain)
-        return Converted(value, lossy or state.is_written, floats)
+        converted = to_json(plain)
+        return converted._replace(lossy=converted.lossy or state.is_written)
 
     return Read(
         "variables",

@@ -18,7 +18,7 @@ from typing import Any
 from .capture import CURRENT
 from .errors import ReadUnrecorded, RecordingLossy, ToolRefused
 from .ledger import canonical_text
-from .value import Converted, JsonObject, JsonValue, restore, to_json, to_text
+from .value import Converted, JsonObject, JsonValue, in_digits, restore, to_text
 
 #: A snapshot beyond it is not kept: it would travel with each run. In characters of JSON.
 MAX_SNAPSHOT_LENGTH = 1024 * 1024
@@ -136,7 +136,7 @@ class Memory:
         if record.get("lossy") or "value" not in record:
             text = f"Memory held what its record cannot hold, or more than it may: {read.name}"
             raise self.refuse(read, RecordingLossy(text))
-        value = restore(to_json(record["value"]).value, record.get("floats", ()))
+        value = restore(in_digits(record["value"]), record.get("floats", ()))
         return _Known(read.decode(value))
 
     def _note(self, read: Read, value: Any) -> None:

@@ -20,7 +20,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .call import raw_to_json
 from .errors import (
     EffectRefused,
     EgressRefused,
@@ -33,7 +32,13 @@ from .loading import Tool
 from .memory import Memory, inside_memory
 from .model_recording import ModelBook, ModelRecording
 from .questions import AskedReads
-from .tool_record import as_returned, named_arguments, replayed, returns_artifact
+from .tool_record import (
+    as_returned,
+    named_arguments,
+    recorded_return,
+    replayed,
+    returns_artifact,
+)
 from .value import JsonObject, JsonValue
 
 
@@ -224,13 +229,9 @@ class Recording:
     ) -> Generator[Callable[[Any], Any], None, None]:
         def finish(value: Any) -> Any:
             if entry is not None:
-                converted = raw_to_json(value, has_artifact=returns_artifact(tool))
-                outcome = {"status": "returned", "value": converted.value}
+                outcome, marks = recorded_return(value, has_artifact=returns_artifact(tool))
                 entry.finish(self.elapsed_ms(), outcome)
-                if converted.lossy:
-                    entry.record["lossy"] = True
-                if converted.floats:
-                    entry.record["floats"] = list(converted.floats)
+                entry.record.update(marks)
             return value
 
         token = _INSIDE_TOOL.set(_INSIDE_TOOL.get() or str(tool.name))

@@ -31,8 +31,7 @@ def result_of(bridged: Bridged, message: Any, raw: Any, started: float) -> JsonO
     """The result of a call that came back."""
     tool = bridged.tool
     messages: list[Any] = message if isinstance(message, list) else [message]
-    made: list[Any] = raw if isinstance(raw, list) else [raw]
-    if order := next((type(one).__name__ for one in (*messages, *made) if _is_order(one)), None):
+    if order := order_in(messages) or order_in(raw):
         refused = TypeError(f"{tool.name} returned a {order}: {_ONLY_A_GRAPH}")
         result = failure(tool, refused, started)
         result["_meta"][META_KEY].update(raw=to_json(raw).value, lossy=True)
@@ -61,7 +60,7 @@ def _returned(bridged: Bridged, messages: list[Any], raw: Any, started: float) -
         return result
     structured = artifact if _has_artifact(tool) or _made_messages(raw) else converted.value
     if bridged.contract.output_schema is not None or _is_data(raw, structured):
-        result["structuredContent"] = in_digits(structured) if converted.lossy else structured
+        result["structuredContent"] = in_digits(structured) if converted.long else structured
     return result
 
 
@@ -74,7 +73,9 @@ def _content(tool: Tool, raw: Any, converted: Converted) -> list[JsonObject]:
     if _has_artifact(tool) and isinstance(raw, tuple) and len(raw) == 2:
         body = raw[0]
     elif not isinstance(raw, str) and not is_content(raw):
-        return [text_block(to_text(in_digits(converted.value)))]
+        return [
+            text_block(to_text(in_digits(converted.value) if converted.long else converted.value))
+        ]
     return to_content(body)
 
 
@@ -117,6 +118,12 @@ def _is_message(value: Any) -> bool:
 def _made_messages(raw: Any) -> bool:
     """The tool built its own ToolMessage, or several."""
     return _is_message(raw) or (isinstance(raw, list) and bool(raw) and all(map(_is_message, raw)))
+
+
+def order_in(returned: Any) -> str | None:
+    """The kind of a langgraph order among what a tool returned; from outside it is an error."""
+    ones: list[Any] = returned if isinstance(returned, list) else [returned]
+    return next((type(one).__name__ for one in ones if _is_order(one)), None)
 
 
 def _is_order(value: Any) -> bool:

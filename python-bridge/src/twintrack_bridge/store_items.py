@@ -180,8 +180,8 @@ class Items:
         is_changed = self._is_changed(operation)
 
         def encode(answer: Any) -> Converted:
-            value, lossy, floats = to_json(_plain(answer))
-            return Converted(value, lossy or is_changed, floats)
+            converted = to_json(_plain(answer))
+            return converted._replace(lossy=converted.lossy or is_changed)
 
         asked = {"is": type(operation).__name__, **operation._asdict()}
         return Read(

@@ -17,7 +17,8 @@ from .injection import (
     reserved_names,
 )
 from .loading import Tool
-from .value import JsonObject, JsonValue, restore, to_json
+from .result import order_in, raw_to_json
+from .value import JsonObject, JsonValue, in_digits, restore, to_json
 
 
 def replayed(tool: Tool, call: JsonObject) -> Any:
@@ -37,8 +38,21 @@ def replayed(tool: Tool, call: JsonObject) -> Any:
             f"{tool.name} returned what JSON cannot carry; it cannot be answered from a record"
         )
     # A copy: the chain may change what it is given, and the record must not follow.
-    value = restore(to_json(outcome["value"]).value, call.get("floats", ()))
+    value = restore(in_digits(outcome["value"]), call.get("floats", ()))
     return as_returned(tool, value)
+
+
+def recorded_return(value: Any, *, has_artifact: bool) -> tuple[JsonObject, JsonObject]:
+    """The outcome of a call that came back, and what its record says of the value."""
+    converted = raw_to_json(value, has_artifact=has_artifact)
+    marks: JsonObject = {}
+    if converted.lossy:
+        marks["lossy"] = True
+    if order_in(value):
+        marks["partial"] = True
+    if converted.floats:
+        marks["floats"] = list(converted.floats)
+    return {"status": "returned", "value": converted.value}, marks
 
 
 def as_returned(tool: Tool, value: JsonValue) -> Any:

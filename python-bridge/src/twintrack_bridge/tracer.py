@@ -17,11 +17,11 @@ from typing import Any, TypeVar, cast
 from langchain_core.callbacks import BaseCallbackHandler
 
 from . import capture
-from .call import raw_to_json
 from .errors import serialize_error
 from .model_request import model_request, model_response
 from .stream import finished
 from .tap_sender import TapSender
+from .tool_record import recorded_return
 from .tool_witness import WITNESS
 from .traced_run import TracedRun
 from .value import JsonObject, to_json
@@ -162,11 +162,8 @@ class TwintrackTracer(BaseCallbackHandler):
         """The raw result."""
         place = self._places.get(run_id)
         if place is not None:
-            converted = raw_to_json(value, has_artifact=has_artifact)
-            more: JsonObject = {"lossy": True} if converted.lossy else {}
-            if converted.floats:
-                more["floats"] = list(converted.floats)
-            place.root.end_tool(run_id, {"status": "returned", "value": converted.value}, **more)
+            outcome, marks = recorded_return(value, has_artifact=has_artifact)
+            place.root.end_tool(run_id, outcome, **marks)
 
     @_quietly
     def on_tool_end(self, output: Any, *, run_id: Any, **_: Any) -> None:

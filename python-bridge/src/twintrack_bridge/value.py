@@ -1,7 +1,7 @@
 """Any Python value as JSON data.
 
 `lossy` says that the Python value cannot be rebuilt from the data: it was a tuple, a date, a
-model, bytes, NaN, an integer beyond 2^53 … Conversion never raises, because by then the tool has
+model, bytes, NaN … Conversion never raises, because by then the tool has
 run: a cycle or a too deep value is cut and counts as lossy.
 
 A float without a fraction is special: JavaScript writes `1.0` as `1`, and a chain that formats
@@ -39,6 +39,8 @@ class Converted(NamedTuple):
     value: JsonValue
     lossy: bool
     floats: Sequence[str]
+    #: It holds an integer that JavaScript would round.
+    long: bool = False
 
 
 def to_json(value: object) -> Converted:
@@ -48,7 +50,7 @@ def to_json(value: object) -> Converted:
         data = conversion.convert(value, "", 0)
     except RecursionError:  # The user's code has lowered Python's own limit.
         return Converted("<nested too deep>", lossy=True, floats=())
-    return Converted(data, conversion.lossy, conversion.floats)
+    return Converted(data, conversion.lossy, conversion.floats, conversion.long)
 
 
 def to_text(value: JsonValue) -> str:
@@ -57,15 +59,18 @@ def to_text(value: JsonValue) -> str:
 
 
 def in_digits(value: JsonValue) -> JsonValue:
-    """Data from `to_json` with its long integers as JSON has them, for who reads JSON alone."""
+    """A copy of data from `to_json`, its long integers as Python and JSON have them."""
     if isinstance(value, list):
-        return [in_digits(item) for item in value]
+        return list(map(in_digits, value))
     if not isinstance(value, dict):
         return value
     digits = value.get("value") if value.get("$type") == "bigint" else None
     if isinstance(digits, str) and _DIGITS.fullmatch(digits):
         return int(digits)
-    return {name: in_digits(item) for name, item in value.items()}
+    fields: JsonObject = {}
+    for name, item in value.items():
+        fields[name] = in_digits(item)
+    return fields
 
 
 def restore(value: JsonValue, floats: Sequence[str]) -> JsonValue:
@@ -97,6 +102,7 @@ def _make_float(holder: JsonValue, part: str) -> None:
 class _Conversion:
     def __init__(self) -> None:
         self.lossy = False
+        self.long = False
         self.floats: list[str] = []
         self._ancestors: set[int] = set()
 
@@ -113,8 +119,10 @@ class _Conversion:
     def _integer(self, value: Any) -> JsonValue:
         if abs(value) <= MAX_SAFE_INTEGER:
             return value
-        # Not str(): Python refuses to print integers of more than 4,300 digits.
-        return self._tag("bigint", str(value) if value.bit_length() < 10_000 else hex(value))
+        if value.bit_length() >= 10_000:  # Python refuses to print more than 4,300 digits.
+            return self._tag("bigint", hex(value))
+        self.long = True
+        return {"$type": "bigint", "value": str(value)}
 
     def _float(self, value: Any, path: str) -> JsonValue:
         if not math.isfinite(value):
