@@ -4,6 +4,8 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableLambda, RunnableParallel
@@ -59,9 +61,43 @@ def measure(key: str) -> tuple[str, list[int]]:
 
 
 @tool
-def returns_tuple(key: str) -> tuple[str, str]:
-    """Return what JSON cannot carry."""
+def returns_tuple(key: str) -> Any:
+    """Return what JSON cannot carry, and do not say so."""
     return key, key
+
+
+class Parcel(BaseModel):
+    key: str
+    sent: datetime
+    price: Decimal
+    size: tuple[int, int]
+
+
+SENT = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
+
+
+@tool
+def parcel(key: str) -> Parcel:
+    """Return a model."""
+    return Parcel(key=key, sent=SENT, price=Decimal("1.10"), size=(1, 2))
+
+
+@tool
+def parcels(key: str) -> list[Parcel] | None:
+    """Return models in a list."""
+    return [parcel.func(key)]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@tool
+def sent_at(key: str) -> datetime:
+    """Return an instant."""
+    return SENT
+
+
+@tool
+def lies(key: str) -> Parcel:
+    """Promise a model and return data."""
+    return {"key": key, "sent": "2026-01-02T03:04:00Z", "price": "1.10", "size": [1, 2]}  # type: ignore[return-value]
 
 
 @tool
@@ -149,6 +185,16 @@ def with_artifact(key: str) -> Any:
 
 def uses_tuple(key: str) -> list[str]:
     return list(returns_tuple.invoke({"key": key}))
+
+
+def uses_models(key: str) -> list[Any]:
+    one, more = parcel.invoke({"key": key}), parcels.invoke({"key": key})
+    at = sent_at.invoke({"key": key})
+    return [type(one).__name__, str(one.price + more[0].price), (at - one.sent).total_seconds()]
+
+
+def uses_lies(key: str) -> str:
+    return lies.invoke({"key": key})["price"]
 
 
 def uses_outer(key: str) -> str:

@@ -150,6 +150,32 @@ def test_a_lossy_record_is_refused() -> None:
     assert second["outcome"]["error"]["code"] == "RECORDING_LOSSY"
 
 
+def test_what_an_annotation_promises_is_rebuilt_from_the_record() -> None:
+    first = live(chains.uses_models)
+    assert [("lossy" in call, call["typed"]) for call in first["calls"]] == [(False, True)] * 3
+
+    second = replayed(chains.uses_models, first["calls"])
+
+    assert value(second) == value(first) == ["Parcel", "2.20", 0.0]
+
+
+def test_a_call_of_a_typed_flow_answers_with_what_the_tool_returns() -> None:
+    first = live(chains.uses_models)
+    calls = [
+        {**{key: item for key, item in call.items() if key != "typed"}, "step": "a"}
+        for call in first["calls"]
+    ]
+
+    assert value(replayed(chains.uses_models, calls)) == value(first)
+
+
+def test_an_annotation_that_lies_changes_nothing() -> None:
+    first = live(chains.uses_lies)
+    assert not {"lossy", "typed"} & first["calls"][0].keys()
+
+    assert value(replayed(chains.uses_lies, first["calls"])) == value(first) == "1.10"
+
+
 def test_what_a_tool_calls_inside_itself_is_part_of_that_tool(written: list[str]) -> None:
     run = live(chains.uses_outer)
 

@@ -33,8 +33,8 @@ from .memory import Memory, inside_memory
 from .model_recording import ModelBook, ModelRecording
 from .questions import AskedReads
 from .tool_record import (
-    as_returned,
     named_arguments,
+    rebuilt,
     recorded_return,
     replayed,
     returns_artifact,
@@ -213,7 +213,7 @@ class Recording:
             # A copy: the chain may change what it is given, and the record must not follow.
             outcome = {"status": "returned", "value": copy.deepcopy(answer)}
             entry.finish(self.elapsed_ms(), outcome, served="snapshot")
-            return as_returned(tool, answer)
+            return rebuilt(tool, answer)
 
         try:
             yield finish
@@ -229,7 +229,9 @@ class Recording:
     ) -> Generator[Callable[[Any], Any], None, None]:
         def finish(value: Any) -> Any:
             if entry is not None:
-                outcome, marks = recorded_return(value, has_artifact=returns_artifact(tool))
+                outcome, marks = recorded_return(
+                    value, has_artifact=returns_artifact(tool), tool=tool
+                )
                 entry.finish(self.elapsed_ms(), outcome)
                 entry.record.update(marks)
             return value

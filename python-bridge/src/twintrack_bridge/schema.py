@@ -53,7 +53,7 @@ def output_schema(tool: Tool) -> JsonObject | None:
 
     Of a tool with `content_and_artifact` the artifact, which is the second of the pair.
     """
-    annotation = next(filter(None, map(_returned, implementations(tool))), None)
+    annotation = return_annotation(tool)
     if getattr(tool, "response_format", "content") == "content_and_artifact":
         parts = get_args(annotation) if get_origin(annotation) is tuple else ()
         annotation = parts[1] if len(parts) == 2 else None
@@ -72,6 +72,11 @@ def output_schema(tool: Tool) -> JsonObject | None:
     schema.pop("title", None)
     schema = to_json(schema).value
     return {"$schema": DRAFT_2020_12, **schema} if _is_concrete(schema) else None
+
+
+def return_annotation(tool: Tool) -> Any:
+    """What the body of the tool says it returns; None when it says nothing."""
+    return next(filter(None, map(_returned, implementations(tool))), None)
 
 
 def _returned(function: Any) -> Any:

@@ -6,6 +6,8 @@ The twin of `adapter/tool-record.ts`.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from .errors import RecordingLossy, rebuild_error
@@ -16,8 +18,10 @@ from .injection import (
     published_names,
     reserved_names,
 )
+from .ledger import canonical_text
 from .loading import Tool
 from .result import order_in, raw_to_json
+from .schema import return_annotation
 from .value import JsonObject, JsonValue, in_digits, restore, to_json
 
 
@@ -39,15 +43,21 @@ def replayed(tool: Tool, call: JsonObject) -> Any:
         )
     # A copy: the chain may change what it is given, and the record must not follow.
     value = restore(in_digits(outcome["value"]), call.get("floats", ()))
-    return as_returned(tool, value)
+    # A typed flow, whose calls have steps, saw data; the chain expects what the tool returns.
+    return rebuilt(tool, value) if call.get("typed") or "step" in call else as_returned(tool, value)
 
 
-def recorded_return(value: Any, *, has_artifact: bool) -> tuple[JsonObject, JsonObject]:
-    """The outcome of a call that came back, and what its record says of the value."""
+def recorded_return(
+    value: Any, *, has_artifact: bool, tool: Tool | None = None
+) -> tuple[JsonObject, JsonObject]:
+    """The outcome of a call that came back, and what its record says of the value.
+
+    `typed`: the object that it was can be rebuilt from the annotation of the tool.
+    """
     converted = raw_to_json(value, has_artifact=has_artifact)
     marks: JsonObject = {}
     if converted.lossy:
-        marks["lossy"] = True
+        marks["typed" if _is_rebuilt(tool, value, converted.value) else "lossy"] = True
     if order_in(value):
         marks["partial"] = True
     if converted.floats:
@@ -60,6 +70,43 @@ def as_returned(tool: Tool, value: JsonValue) -> Any:
     if returns_artifact(tool) and isinstance(value, list) and len(value) == 2:
         return tuple(value)
     return value
+
+
+def rebuilt(tool: Tool, value: JsonValue) -> Any:
+    """What the annotation of the tool promises, when all of the data is in it; else the data."""
+    read = _reader(ById(tool))
+    plain = as_returned(tool, value)
+    if read is None:
+        return plain
+    try:
+        made = read(plain)
+        told = in_digits(raw_to_json(made, has_artifact=returns_artifact(tool)).value)
+    except Exception:  # The annotation promises something else.
+        return plain
+    return made if canonical_text(told) == canonical_text(value) else plain
+
+
+def _is_rebuilt(tool: Tool | None, value: Any, data: JsonValue) -> bool:
+    if tool is None:
+        return False
+    made = rebuilt(tool, in_digits(data))
+    try:
+        return type(made) is type(value) and bool(made == value)
+    except Exception:  # Arrays, and objects that compare themselves in their own way.
+        return False
+
+
+@lru_cache(maxsize=512)
+def _reader(key: ById) -> Callable[[JsonValue], Any] | None:
+    annotation = return_annotation(key.tool)
+    if annotation is None:
+        return None
+    try:
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(annotation).validate_python
+    except Exception:  # It is no type that data could be read as.
+        return None
 
 
 def returns_artifact(tool: Tool) -> bool:
