@@ -5,12 +5,18 @@ import type { JsonValue } from "../core/json.ts";
 import type { ToolPort } from "../core/tool.ts";
 import { canonicalArgs } from "./contract.ts";
 import { suggestion } from "./nearest.ts";
-import type { Contract, ToolServer, UnsupportedTool } from "./tool-server.ts";
+import type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";
 
 export interface CatalogSource {
   server: ToolServer;
   /** By the author's tool name; undeclared means `write`. */
   effects: Readonly<Record<string, Effect>>;
+}
+
+/** Which of several tools of one name: of these servers, and in this language, where there is one. */
+export interface Meant {
+  servers?: readonly string[] | undefined;
+  language?: Language | undefined;
 }
 
 export interface CatalogEntry {
@@ -29,8 +35,8 @@ export interface Catalog extends ToolPort {
   entries(): Promise<CatalogEntry[]>;
   effectOf(qualified: string): Effect;
   canonicalArgs(qualified: string, args: JsonValue): JsonValue;
-  /** The qualified name of an author's name; unchanged when no tool, or more than one, has it. */
-  qualify(originalName: string, preferredServers?: readonly string[]): string;
+  /** The qualified name of an author's name; unchanged when no tool has it, or several that may be meant. */
+  qualify(originalName: string, meant?: Meant): string;
   /** The author's name of a qualified name; unchanged when it is not in the catalogue. */
   originalName(qualified: string): string;
   /** Declared effects of all servers; a name declared twice differently counts as `write`. */
@@ -86,7 +92,7 @@ export function catalog(sources: Readonly<Record<string, CatalogSource>>): Catal
       const contract = known.get(qualified)?.contract;
       return contract ? canonicalArgs(contract, args) : args;
     },
-    qualify: (name, preferred) => qualified(name, [...new Set(known.values())], preferred),
+    qualify: (name, meant) => qualified(name, [...new Set(known.values())], meant),
     originalName: (name) => known.get(name)?.contract.originalName ?? name,
     effectsByOriginalName: () => mergedEffects(Object.values(sources)),
     unsupported: () => unsupportedIn(sources),
@@ -122,12 +128,20 @@ function namesOf({ qualified: name, serverId, contract }: CatalogEntry): string[
 function qualified(
   originalName: string,
   entries: readonly CatalogEntry[],
-  preferredServers: readonly string[] = [],
+  { servers = [], language }: Meant = {},
 ): string {
   const matching = entries.filter(({ contract }) => contract.originalName === originalName);
-  const preferred = matching.filter(({ serverId }) => preferredServers.includes(serverId));
-  const [entry, ...others] = preferred.length > 0 ? preferred : matching;
+  const listed = narrowed(matching, ({ serverId }) => servers.includes(serverId));
+  const [entry, ...others] = narrowed(listed, ({ contract }) => contract.language === language);
   return entry && others.length === 0 ? entry.qualified : originalName;
+}
+
+function narrowed(
+  entries: readonly CatalogEntry[],
+  fits: (entry: CatalogEntry) => boolean,
+): readonly CatalogEntry[] {
+  const fitting = entries.filter(fits);
+  return fitting.length > 0 ? fitting : entries;
 }
 
 function mergedEffects(sources: readonly CatalogSource[]): Record<string, Effect> {

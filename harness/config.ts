@@ -9,6 +9,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 import type { EgressRules } from "../adapter/egress.ts";
+import { suggestion } from "../adapter/nearest.ts";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { PriceList } from "../core/price.ts";
 import { type FlowConfig, flowShape } from "./flow-config.ts";
@@ -137,6 +138,7 @@ export function resolveConfig(
     );
   }
   refuseNoiseOfTapped(config);
+  refuseUnknownSources(config);
   const file = config.file?.startsWith("file:") ? fileURLToPath(config.file) : config.file;
   const baseDir = file === undefined ? process.cwd() : dirname(file);
   return {
@@ -162,6 +164,18 @@ function refuseNoiseOfTapped({ file = "", flows }: TwintrackConfig): void {
       "CONFIG_INVALID",
       `Configuration ${file} at flows.${name}.noise: the legacy of a tapped flow cannot be run a second time, so its noise cannot be measured`,
       { hint: `Remove flows.${name}.noise, or give the chain itself as legacy.` },
+    );
+  }
+}
+
+function refuseUnknownSources({ file = "", flows, tools = {} }: TwintrackConfig): void {
+  for (const [flow, { tools: named = [] }] of Object.entries(flows)) {
+    const unknown = named.find((name) => !Object.hasOwn(tools, name));
+    if (unknown === undefined) continue;
+    throw new TwintrackError(
+      "CONFIG_INVALID",
+      `Configuration ${file} at flows.${flow}.tools: no tool source is called "${unknown}"`,
+      { hint: suggestion(unknown, Object.keys(tools)) },
     );
   }
 }

@@ -13,7 +13,7 @@ import type { ResolvedConfig } from "./config.ts";
 import { type Finding, MIN_CORE, ok, older, problem, warning } from "./finding.ts";
 import { parseKeys } from "./privacy/key-ring.ts";
 import { secretOf } from "./secret.ts";
-import { isPython, openSides, type Sides } from "./side.ts";
+import { isPython, openSides, type Sides, toolsMeantBy } from "./side.ts";
 import { connectDatabase, embeddedFolder } from "./store/open.ts";
 import { pythonFindings, toolFindings } from "./tool-check.ts";
 
@@ -33,6 +33,7 @@ export async function examine(
       ...(await all(Object.entries(config.tools), ([id, source]) =>
         toolFindings(config, id, source),
       )),
+      ...(await sameNames(config, sides)),
       ...(await all(Object.keys(config.flows), (flow) => flowSides(config, sides, flow))),
       ...Object.entries(config.flows).flatMap(([flow, { compare }]) => rules(flow, compare?.rules)),
       ...(Object.keys(config.flows).length === 0
@@ -86,6 +87,25 @@ function langchain({ baseDir }: ResolvedConfig): Finding[] {
       ),
     ),
   ];
+}
+
+/** Of a chain's calls the names are known, and not whose tools they are. */
+async function sameNames({ flows, tools }: ResolvedConfig, sides: Sides): Promise<Finding[]> {
+  if (Object.keys(tools).length < 2) return [];
+  const catalog = await sides.catalog().catch(() => undefined);
+  const entries = await catalog?.entries().catch(() => undefined);
+  if (!catalog || !entries) return []; // The source that does not open is told by itself.
+  const byName = Map.groupBy(entries, ({ contract }) => contract.originalName);
+  return Object.entries(flows).flatMap(([flow, config]) => {
+    if (config.legacy === undefined) return [];
+    const meant = toolsMeantBy(config);
+    return [...byName].flatMap(([name, same]) => {
+      if (same.length < 2 || catalog.qualify(name, meant) !== name) return [];
+      const sources = same.map(({ serverId }) => serverId).join(" and ");
+      const text = `${name} is in ${sources}: which of them legacy calls is not to be seen`;
+      return [warning(`flows.${flow}`, text, `Name its sources: flows.${flow}.tools: [ … ]`)];
+    });
+  });
 }
 
 async function flowSides(config: ResolvedConfig, sides: Sides, flow: string): Promise<Finding[]> {

@@ -18,6 +18,11 @@ export type Extractor = "agent" | ((output: JsonValue) => JsonValue);
 
 export interface FlowConfig {
   legacy?: LegacySource;
+  /**
+   * Names of the tool sources that legacy uses. Needed only where several in its language have a tool
+   * of the same name: which of them was called is not to be seen.
+   */
+  tools?: readonly string[];
   candidate?: Flow | (() => Promise<Flow>);
   /** Checked before any side runs. Default: the candidate's input schema. */
   input?: Schema;
@@ -89,6 +94,7 @@ const readsName = z.enum(["recorded", "live"], {
 
 export const flowShape = z.strictObject({
   legacy: z.union([z.literal("tap"), anyFunction, anyObject]).optional(),
+  tools: z.array(z.string()).optional(),
   candidate: z.union([anyFunction, anyObject]).optional(),
   input: anyObject.optional(),
   stage: z.enum(["legacy", "shadow", "canary", "cutover", "retired"]).optional(),

@@ -15,7 +15,7 @@ import { isolatedTools, type ReadTool, readsFrom, readsOf } from "./isolation.ts
 import type { Bar, ComparedRun } from "./judgement.ts";
 import { dailyBudget, isolatedModels } from "./model/isolation.ts";
 import { notKept, oversize } from "./oversize.ts";
-import type { Sides } from "./side.ts";
+import { type Sides, toolsMeantBy } from "./side.ts";
 import { type Past, pastAt } from "./snapshot.ts";
 import type { OpenTrial } from "./store/trials.ts";
 
@@ -38,9 +38,13 @@ export interface Bench extends Bar {
 }
 
 /** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */
-export function named({ catalog }: Bench, calls: readonly ToolCall[]): ToolCall[] {
+export function named(
+  { catalog, config }: Pick<Bench, "catalog" | "config">,
+  calls: readonly ToolCall[],
+): ToolCall[] {
+  const meant = toolsMeantBy(config);
   return calls.map((call) => {
-    const tool = catalog.qualify(call.tool);
+    const tool = catalog.qualify(call.tool, meant);
     return {
       ...call,
       tool,
@@ -200,9 +204,10 @@ async function runLegacy(
 }
 
 /** The same snapshot, for tools by their authors' names. */
-function readsUnder({ catalog }: Bench, past: Past): AnswerRead {
+function readsUnder({ catalog, config }: Bench, past: Past): AnswerRead {
+  const meant = toolsMeantBy(config);
   return (original, args) => {
-    const tool = catalog.qualify(original);
+    const tool = catalog.qualify(original, meant);
     return past.read(tool, catalog.canonicalArgs(tool, args));
   };
 }

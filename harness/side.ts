@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chain } from "../adapter/capture.ts";
-import { type Catalog, type CatalogSource, catalog } from "../adapter/catalog.ts";
+import { type Catalog, type CatalogSource, catalog, type Meant } from "../adapter/catalog.ts";
 import type { LegacyChain } from "../adapter/chain.ts";
 import { withContract } from "../adapter/enforcement.ts";
 import { httpChain } from "../adapter/http-chain.ts";
@@ -146,6 +146,13 @@ export function sideMissing(flow: string, side: Side): TwintrackError {
   return new TwintrackError("SIDE_MISSING", `Flow "${flow}" has no ${side}`, {
     hint: `Add ${side} to flows.${flow} in the configuration.`,
   });
+}
+
+/** Which tools a legacy chain can have called, as far as its configuration tells. */
+export function toolsMeantBy({ legacy, tools }: Pick<FlowConfig, "legacy" | "tools">): Meant {
+  if (typeof legacy === "function") return { servers: tools, language: "javascript" };
+  const language = legacy !== undefined && isPython(legacy) ? "python" : undefined;
+  return { servers: tools, language };
 }
 
 export function isPython(source: LegacySource | ToolSource): source is PythonSource {

@@ -73,7 +73,7 @@ test("an author's name finds its server; an unknown one stays as it is", async (
   expect(tools.qualify("none")).toBe("none");
 });
 
-test("an author's name on two servers is ambiguous unless one is preferred", async () => {
+test("an author's name on two servers is ambiguous unless one is meant", async () => {
   const ping = () => tool(async () => "", { name: "ping", description: "", schema: z.object({}) });
   const tools = catalog({
     a: { server: toolServer([ping()]), effects: { ping: "read" } },
@@ -82,7 +82,8 @@ test("an author's name on two servers is ambiguous unless one is preferred", asy
   await tools.entries();
 
   expect(tools.qualify("ping")).toBe("ping");
-  expect(tools.qualify("ping", ["b"])).toBe("b.ping");
+  expect(tools.qualify("ping", { servers: ["b"] })).toBe("b.ping");
+  expect(tools.qualify("ping", { servers: ["c"], language: "javascript" })).toBe("ping");
   expect(tools.effectsByOriginalName()).toEqual({ ping: "write" });
 });
 

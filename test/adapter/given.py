@@ -34,15 +34,15 @@ VALUES: dict[str, Any] = {
 
 
 @tool
-def look_up(kind: str) -> Any:
+def fetch(kind: str) -> Any:
     """Look up the value of a kind."""
     return VALUES[kind]
 
 
 def chain(asked: dict[str, str]) -> Any:
     """Pass on what the tool returned."""
-    returned = look_up.invoke(asked)
+    returned = fetch.invoke(asked)
     return "an order" if isinstance(returned, Command) else returned
 
 
-TOOLS = [look_up]
+TOOLS = [fetch]

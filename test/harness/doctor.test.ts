@@ -64,6 +64,24 @@ test("an effect for a tool that is not there is a problem that names those that 
   ]);
 });
 
+test("tools of one name in two sources are a warning until the flow names its own", async () => {
+  const quotes = { tools: [named("quote", z.object({}))], effects: { quote: "read" as const } };
+  const legacy = () => async () => "done";
+  const found = (flow: object) =>
+    notes({ tools: { shop: quotes, desk: quotes }, flows: { pay: { legacy, ...flow } } });
+  expect(await found({})).toContainEqual({
+    check: "flows.pay",
+    status: "warning",
+    detail: "quote is in shop and desk: which of them legacy calls is not to be seen",
+    fix: "Name its sources: flows.pay.tools: [ … ]",
+  });
+  const settled = await found({ tools: ["shop"] });
+  expect(settled.filter(({ check }) => check === "flows.pay")).toEqual([]);
+  await expect(found({ tools: ["shpo"] })).rejects.toThrow(
+    'at flows.pay.tools: no tool source is called "shpo"',
+  );
+});
+
 test("a tool that cannot be bridged is a warning with the reason", async () => {
   const found = await notes(toolsOnly([{ type: "web_search" }]));
   expect(found).toMatchObject([{ status: "warning", detail: expect.stringMatching(/provider/) }]);
