@@ -6,6 +6,7 @@
  * warns and is never published to callers.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { rounded } from "../core/long-integer.ts";
 
 /** Fewer values than this say too little. */
 export const MIN_LEARNED_VALUES = 20;
@@ -16,7 +17,7 @@ const MAX_DEPTH = 12;
 
 /** The schema that all values fit; undefined when they are too few. */
 export function learnSchema(values: readonly JsonValue[]): JsonObject | undefined {
-  return values.length < MIN_LEARNED_VALUES ? undefined : schemaOf(values, MAX_DEPTH);
+  return values.length < MIN_LEARNED_VALUES ? undefined : schemaOf(values.map(rounded), MAX_DEPTH);
 }
 
 function schemaOf(values: readonly JsonValue[], depth: number): JsonObject {

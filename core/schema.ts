@@ -62,13 +62,30 @@ function describeIssue(issue: SchemaIssue): string {
   return `${path.length > 0 ? `/${path.join("/")}` : "(root)"} ${issue.message}`;
 }
 
+interface ZodPlace {
+  zodSchema: { _zod: { def: { type: string } } };
+  jsonSchema: JsonObject;
+}
+
+/** What zod has no JSON Schema for may be anything there, and hides nothing else; a `BigInt` is an integer. */
+const ZOD_OPTIONS = {
+  unrepresentable: "any",
+  override({ zodSchema, jsonSchema }: ZodPlace) {
+    if (zodSchema._zod.def.type === "bigint") jsonSchema.type = "integer";
+  },
+};
+
 /** JSON Schema of the input view, when the validator can tell it; else `{}`. */
 export function jsonSchemaOf(schema: Schema): JsonObject {
   const standard = schema["~standard"] as { jsonSchema?: { input?: unknown } };
   const input = standard.jsonSchema?.input;
   if (typeof input !== "function") return {};
+  const options = schema["~standard"].vendor === "zod" ? { libraryOptions: ZOD_OPTIONS } : {};
   try {
-    const converted: unknown = input.call(standard.jsonSchema, { target: "draft-2020-12" });
+    const converted: unknown = input.call(standard.jsonSchema, {
+      target: "draft-2020-12",
+      ...options,
+    });
     return isJsonObject(converted) ? converted : {};
   } catch {
     return {}; // A schema with a transform has no JSON Schema; it still validates.

@@ -223,6 +223,15 @@ describe("a learned schema", () => {
     expect(learnSchema(times({ id: 1 }).slice(1))).toBeUndefined();
   });
 
+  test("knows an integer as one, also where JavaScript would round it", () => {
+    const long = { $type: "bigint", value: "9007199254740993" };
+    expect(learnSchema(times({ id: 1 }, { id: long }))).toEqual({
+      type: "object",
+      properties: { id: { type: "integer" } },
+      required: ["id"],
+    });
+  });
+
   test("says nothing about what was always null, or in a list that was always empty", () => {
     expect(learnSchema(times({ a: null, b: [] }))).toMatchObject({
       properties: { a: {}, b: { type: "array", items: {} } },
