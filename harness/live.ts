@@ -34,8 +34,6 @@ export interface Answer {
   triggerId: string;
   side: Side;
   outcome: Outcome;
-  /** The outcome's value holds what JavaScript or JSON cannot. */
-  lossy: boolean;
   durationMs: number;
 }
 
@@ -172,7 +170,6 @@ async function answerTrigger(
     triggerId: trigger.id,
     side,
     outcome: run.outcome,
-    lossy,
     durationMs: run.durationMs,
   };
 }

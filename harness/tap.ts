@@ -7,7 +7,7 @@ import { TwintrackError } from "../core/error.ts";
 import { digest, isJsonObject, type JsonValue } from "../core/json.ts";
 import { occurrenceCounter, type ToolCall } from "../core/ledger.ts";
 import type { ModelCall } from "../core/model.ts";
-import type { Schema } from "../core/schema.ts";
+import { type Schema, validateJson } from "../core/schema.ts";
 import { MAX_TAPPED_RUNS, type TapBatch, type TappedRun } from "../core/tap.ts";
 import type { FlowConfig } from "./config.ts";
 import { encodeFrame, type FrameHeader, type FramePayload } from "./frame.ts";
@@ -176,8 +176,11 @@ export async function fitting(
   if (!schema) return input;
   const inner = isJsonObject(input) && Object.keys(input).length === 1 ? input.input : undefined;
   for (const candidate of inner === undefined ? [input] : [input, inner]) {
-    const { issues } = await schema["~standard"].validate(candidate);
-    if (!issues) return candidate;
+    const fits = await validateJson(schema, candidate, "The input", "INPUT_INVALID").then(
+      () => true,
+      () => false,
+    );
+    if (fits) return candidate;
   }
   return undefined;
 }

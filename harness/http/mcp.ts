@@ -11,7 +11,7 @@ import type { Harness } from "../twintrack.ts";
 export function addMcpRoute(server: FastifyInstance, harness: Harness): void {
   server.register((app, _options, done) => {
     // As it came: the protocol reads it in its own way.
-    app.removeContentTypeParser("application/json");
+    app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, parsed) =>
       parsed(null, body),
     );

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { flow } from "../../core/flow.ts";
 import { http, python, resolveConfig } from "../../harness/config.ts";
 import { type Server, serve } from "../../harness/http/server.ts";
+import { fitting } from "../../harness/tap.ts";
 import { type Harness, openHarness } from "../../harness/twintrack.ts";
 import { type Endpoint, endpoint } from "../adapter/http-server.ts";
 import { here, interpreter } from "../adapter/python-process.ts";
@@ -144,6 +145,12 @@ test.each([
     [response.headers.get("twintrack-trial")],
   );
   expect(trials).toEqual([{ verdict: "match", reason: null, effects: 0 }]);
+});
+
+test("what was tapped or recorded with one fits a schema of numbers", async () => {
+  const input = { id: { $type: "bigint", value: LONG } };
+  expect(await fitting(z.object({ id: z.number() }), input)).toBe(input);
+  expect(await fitting(z.object({ id: z.boolean() }), input)).toBeUndefined();
 });
 
 test("a body that would change a prototype is refused with a long integer as without", async () => {
