@@ -287,7 +287,7 @@ describe("a process that does not start", () => {
     for (let attempt = 0; attempt < 5; attempt += 1) await rejection(server.listTools());
     const startedAt = performance.now();
     expect((await rejection(server.listTools())).code).toBe("PYTHON_UNAVAILABLE");
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    expect(performance.now() - startedAt).toBeLessThan(1_000); // The wait between starts is longer by then.
   });
 
   test("a silent process is PYTHON_UNAVAILABLE after the start's own limit", async () => {
