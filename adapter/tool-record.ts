@@ -1,5 +1,5 @@
 /** A tool's arguments and results, in the form in which they are recorded. */
-import type { JsonValue } from "../core/json.ts";
+import type { JsonConversion, JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { rawJson } from "./content.ts";
@@ -23,24 +23,20 @@ export function recordedReturn(raw: unknown): {
   outcome: Outcome;
   marks: Pick<ToolCall, "lossy" | "partial">;
 } {
-  const outcome = reportedError(raw);
-  try {
-    const { value, lossy } = rawJson(raw);
-    // Of a message the caller gets the content, of a command an error.
-    const partial = lossy && directOutputs(raw) !== undefined;
-    const marks = { ...(lossy && { lossy }), ...(partial && { partial }) };
-    return { outcome: outcome ?? { status: "returned", value }, marks };
-  } catch {
-    const marks = { lossy: true, partial: true }; // A cycle: it cannot be recorded, the run goes on.
-    return { outcome: outcome ?? { status: "returned", value: null }, marks };
-  }
+  const { value, lossy, partial } = recordable(raw);
+  // Of a message the caller gets the content, of a command an error.
+  const isOther = lossy && directOutputs(raw) !== undefined;
+  return {
+    outcome: reportedError(raw) ?? { status: "returned", value },
+    marks: { ...(lossy && { lossy }), ...((partial || isOther) && { partial: true }) },
+  };
 }
 
-export function recordable(raw: unknown): { value: JsonValue; lossy: boolean } {
+export function recordable(raw: unknown): JsonConversion & Pick<ToolCall, "partial"> {
   try {
     return rawJson(raw);
   } catch {
-    return { value: null, lossy: true }; // A cycle: it cannot be recorded, the run goes on.
+    return { value: null, lossy: true, partial: true }; // A cycle: it cannot be recorded, the run goes on.
   }
 }
 

@@ -91,13 +91,13 @@ function langchain({ baseDir }: ResolvedConfig): Finding[] {
 
 /** Of a chain's calls the names are known, and not whose tools they are. */
 async function sameNames({ flows, tools }: ResolvedConfig, sides: Sides): Promise<Finding[]> {
-  if (Object.keys(tools).length < 2) return [];
+  const chains = Object.entries(flows).filter(([, { legacy }]) => legacy !== undefined);
+  if (chains.length === 0 || Object.keys(tools).length < 2) return [];
   const catalog = await sides.catalog().catch(() => undefined);
   const entries = await catalog?.entries().catch(() => undefined);
   if (!catalog || !entries) return []; // The source that does not open is told by itself.
   const byName = Map.groupBy(entries, ({ contract }) => contract.originalName);
-  return Object.entries(flows).flatMap(([flow, config]) => {
-    if (config.legacy === undefined) return [];
+  return chains.flatMap(([flow, config]) => {
     const meant = toolsMeantBy(config);
     return [...byName].flatMap(([name, same]) => {
       if (same.length < 2 || catalog.qualify(name, meant) !== name) return [];
