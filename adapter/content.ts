@@ -17,7 +17,14 @@ import {
 import { serializeError } from "../core/outcome.ts";
 import { RESULT_META_KEY, type ToolResult } from "../core/tool.ts";
 import { type Block, isBlockList, textBlock, toMcpBlock } from "./block.ts";
-import { type CommandPolicy, commandResult, INTERRUPT_HINT, interruptsOf } from "./command.ts";
+import {
+  asksGraph,
+  type CommandPolicy,
+  commandResult,
+  dataOfCommands,
+  INTERRUPT_HINT,
+  interruptsOf,
+} from "./command.ts";
 import { type Direct, directOutputs, isToolMessage, type MessageLike } from "./message.ts";
 
 export interface ToolReturn {
@@ -70,19 +77,34 @@ function directResult(
   durationMs: number,
   policy: CommandPolicy,
 ): ToolResult {
-  const commands = direct.filter((one) => one.kind === "command").map(({ command }) => command);
-  const messages = direct.filter((one) => one.kind === "message").map(({ message }) => message);
+  const { commands, messages } = sorted(direct);
   if (commands.length > 0) return commandResult(commands, messages, durationMs, policy);
   return messagesResult(messages, durationMs);
 }
 
+function sorted(direct: readonly Direct[]) {
+  return {
+    commands: direct.filter((one) => one.kind === "command").map(({ command }) => command),
+    messages: direct.filter((one) => one.kind === "message").map(({ message }) => message),
+  };
+}
+
+/** What a caller is told of messages and commands, as data; undefined where it is told an error. */
+export function toldBy(direct: readonly Direct[]): { data: unknown } | undefined {
+  const { commands, messages } = sorted(direct);
+  if (commands.some(asksGraph)) return undefined;
+  return { data: commands.length > 0 ? dataOfCommands(commands) : contentsOf(messages) };
+}
+
+function contentsOf(messages: readonly MessageLike[]): unknown {
+  return messages.length > 1 ? messages.map(({ content }) => content) : messages[0]?.content;
+}
+
 function messagesResult(messages: readonly MessageLike[], durationMs: number): ToolResult {
-  const [first, ...others] = messages;
-  const contents = others.length > 0 ? messages.map(({ content }) => content) : first?.content;
   const artifacts = messages.map(({ artifact }) => artifact).filter((one) => one !== undefined);
-  const artifact = others.length > 0 ? artifacts : artifacts[0];
+  const artifact = messages.length > 1 ? artifacts : artifacts[0];
   const meta = {
-    ...keptRaw(contents),
+    ...keptRaw(contentsOf(messages)),
     ...(artifacts.length > 0 ? { artifact: dataOf(artifact) } : {}),
     durationMs,
   };

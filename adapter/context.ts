@@ -12,6 +12,8 @@ export interface InterceptedCall {
   parsed: unknown;
   /** As the caller passed them. */
   raw: unknown;
+  /** Of the model's tool call that this call answers. */
+  callId?: string | undefined;
   /** Runs the author's function. */
   proceed: () => unknown;
 }

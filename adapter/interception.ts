@@ -21,6 +21,7 @@ import {
   installedCopies,
   installedGraphs,
 } from "./installed.ts";
+import { learnClasses } from "./message-record.ts";
 import { patchModels } from "./model-interception.ts";
 import { replace } from "./patch.ts";
 import type { ToolObject } from "./shape.ts";
@@ -40,8 +41,10 @@ export async function interceptInstalled(from: string): Promise<void> {
     patchModels(copy);
     patchHistories(copy);
   }
-  for (const copy of await installedGraphs(from)) patchGraphs(copy);
+  const graphs = await installedGraphs(from);
+  for (const copy of graphs) patchGraphs(copy);
   const [core] = copies;
+  learnClasses(core, graphs[0]);
   if (core) for (const copy of await installedClassics(from)) patchClassic(copy, core);
 }
 
@@ -85,9 +88,10 @@ function intercepted(
   args: unknown[],
 ): Promise<unknown> {
   const raw = argsOf(args[0]);
+  const callId = callIdOf(args);
   const derived = derive(tool, (parsed, proceed) =>
     runWithin({ ...context, announced: false }, () =>
-      context.interceptor.tool({ tool, parsed, raw, proceed }),
+      context.interceptor.tool({ tool, parsed, raw, callId, proceed }),
     ),
   );
   return runWithin({ ...context, announced: true }, () => original.apply(derived, args));
@@ -112,6 +116,7 @@ function patchInvoke(owner: object): void {
               tool: this,
               parsed: parsed.args,
               raw: argsOf(args[0]),
+              callId: callIdOf(args),
               proceed,
             });
       },
@@ -150,7 +155,21 @@ function argsOf(input: unknown): unknown {
   return isToolCall(input) ? input.args : input;
 }
 
-function isToolCall(input: unknown): input is { type: "tool_call"; args: unknown } {
+/** LangChain hands the tool call on beside its arguments. */
+function callIdOf([input, config]: readonly unknown[]): string | undefined {
+  const call = isToolCall(input)
+    ? input
+    : (config as { toolCall?: ToolCallLike } | undefined)?.toolCall;
+  return typeof call?.id === "string" ? call.id : undefined;
+}
+
+interface ToolCallLike {
+  type: "tool_call";
+  args: unknown;
+  id?: unknown;
+}
+
+function isToolCall(input: unknown): input is ToolCallLike {
   return (
     typeof input === "object" && input !== null && "type" in input && input.type === "tool_call"
   );

@@ -17,7 +17,18 @@ export type Direct =
   | { kind: "message"; message: MessageLike }
   | { kind: "command"; command: CommandLike };
 
+/**
+ * A message of LangChain's own. Data that only has the form of one (an answer of some model's
+ * service, say) is what the tool returned, and LangChain makes a message of it as of any object.
+ */
 export function isToolMessage(value: unknown): value is MessageLike {
+  // The first mark is the one LangChain looks for; its older versions did not set it.
+  const isMade = isRecord(value) && (value.lc_direct_tool_output === true || "_getType" in value);
+  return isMade && hasFormOfToolMessage(value);
+}
+
+/** Also the plain form, which a graph takes for a message in the update of a command. */
+export function hasFormOfToolMessage(value: unknown): value is MessageLike {
   return isRecord(value) && typeof value.tool_call_id === "string" && "content" in value;
 }
 

@@ -18,6 +18,7 @@ import type { InterceptedCall, Interceptor } from "./context.ts";
 import { observe } from "./derive.ts";
 import { permitEgress } from "./egress.ts";
 import { memoryRecorder } from "./memory.ts";
+import { revivedDirect } from "./message-record.ts";
 import { modelRecorder } from "./model-recorder.ts";
 import { rebuilt } from "./recorded-error.ts";
 import { recordedArgs, recordedReturn } from "./tool-record.ts";
@@ -70,8 +71,8 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
       return call.proceed();
     }
     const entry = begin(call, effect);
-    if (!book) return runLive(entry, call.proceed, elapsedMs);
-    return answered(entry, book, { reads, proceed: call.proceed, elapsedMs });
+    if (!book) return runLive(entry, call, elapsedMs);
+    return answered(entry, book, { reads, call, elapsedMs });
   }
 
   const models = modelRecorder(tools, { elapsedMs, insideTool: () => insideTool.getStore() });
@@ -91,18 +92,28 @@ function ended(entry: Entry, nowMs: number): ToolCall {
   return { ...entry, outcome: { status: "timed_out", afterMs: waitedMs }, durationMs: waitedMs };
 }
 
-function runLive(entry: Entry, proceed: () => unknown, elapsedMs: () => number): Promise<unknown> {
-  return recorded(entry, () => permitEgress(proceed), elapsedMs);
+function runLive(entry: Entry, call: InterceptedCall, elapsedMs: () => number): Promise<unknown> {
+  const { proceed, callId } = call;
+  return recorded(entry, () => permitEgress(proceed), { elapsedMs, callId });
 }
 
-function recorded(entry: Entry, work: () => unknown, elapsedMs: () => number): Promise<unknown> {
+interface Observed {
+  elapsedMs: () => number;
+  callId?: string | undefined;
+}
+
+function recorded(
+  entry: Entry,
+  work: () => unknown,
+  { elapsedMs, callId }: Observed,
+): Promise<unknown> {
   const end = (outcome: Outcome) => {
     entry.outcome = outcome;
     entry.durationMs = elapsedMs() - entry.startedAtMs;
   };
   return observe(() => insideTool.run(entry.tool, work), {
     onReturn(raw) {
-      const { outcome, marks } = recordedReturn(raw);
+      const { outcome, marks } = recordedReturn(raw, callId);
       Object.assign(entry, marks);
       end(outcome);
     },
@@ -112,18 +123,18 @@ function recorded(entry: Entry, work: () => unknown, elapsedMs: () => number): P
 
 interface Unrecorded {
   reads: "recorded" | "live" | AnswerRead;
-  proceed: () => unknown;
+  call: InterceptedCall;
   elapsedMs: () => number;
 }
 
 function answered(entry: Entry, book: AnswerBook, more: Unrecorded): unknown {
   const answer = book.answer(entry.tool, entry.args, entry.effect);
-  if (answer.kind === "recorded") return fromRecord(entry, answer.call);
-  const { reads, proceed, elapsedMs } = more;
-  if (answer.kind === "unrecorded" && reads === "live") return runLive(entry, proceed, elapsedMs);
+  const { reads, call, elapsedMs } = more;
+  if (answer.kind === "recorded") return fromRecord(entry, answer.call, call.callId);
+  if (answer.kind === "unrecorded" && reads === "live") return runLive(entry, call, elapsedMs);
   if (answer.kind === "unrecorded" && typeof reads === "function") {
     entry.served = "snapshot";
-    return recorded(entry, () => reads(entry.tool, entry.args), elapsedMs);
+    return recorded(entry, () => reads(entry.tool, entry.args), { elapsedMs });
   }
   const error = answer.kind === "refused" ? writeRefused(entry.tool) : readUnrecorded(entry.tool);
   entry.served = "refused";
@@ -131,10 +142,15 @@ function answered(entry: Entry, book: AnswerBook, more: Unrecorded): unknown {
   throw error;
 }
 
-function fromRecord(entry: Entry, { outcome, lossy }: ToolCall): unknown {
+function fromRecord(
+  entry: Entry,
+  { outcome, lossy, direct }: ToolCall,
+  callId: string | undefined,
+): unknown {
   entry.served = "recorded";
   entry.outcome = outcome;
   if (lossy) entry.lossy = true;
+  if (direct !== undefined) return revivedDirect(direct, callId);
   switch (outcome.status) {
     case "returned":
       if (lossy) throw recordLossy(entry.tool);

@@ -2,10 +2,11 @@
 import type { JsonConversion, JsonValue } from "../core/json.ts";
 import type { ToolCall } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { rawJson } from "./content.ts";
+import { rawJson, toldBy } from "./content.ts";
 import type { InterceptedCall } from "./context.ts";
 import { canonicalArgs, contractOf, validateArgs } from "./contract.ts";
-import { directOutputs } from "./message.ts";
+import { directOutputs, isToolMessage } from "./message.ts";
+import { storedDirect } from "./message-record.ts";
 import type { ToolObject } from "./shape.ts";
 import type { Contract } from "./tool-server.ts";
 
@@ -13,22 +14,27 @@ type CalledTool = Pick<InterceptedCall, "tool" | "parsed" | "raw">;
 
 /** A tool message with `status: "error"` is a failure in the tool's own words. */
 export function reportedError(raw: unknown): Outcome | undefined {
-  const message = raw as { tool_call_id?: unknown; status?: unknown; content?: unknown } | null;
-  if (typeof message?.tool_call_id !== "string" || message.status !== "error") return undefined;
-  return { status: "threw", error: { name: "ToolError", message: String(message.content) } };
+  if (!isToolMessage(raw) || raw.status !== "error") return undefined;
+  return { status: "threw", error: { name: "ToolError", message: String(raw.content) } };
 }
 
 /** What a tool's function returned: its outcome, and what the record of the call says of it. */
-export function recordedReturn(raw: unknown): {
-  outcome: Outcome;
-  marks: Pick<ToolCall, "lossy" | "partial">;
-} {
-  const { value, lossy, partial } = recordable(raw);
-  // Of a message the caller gets the content, of a command an error.
-  const isOther = lossy && directOutputs(raw) !== undefined;
+export function recordedReturn(
+  raw: unknown,
+  callId?: string,
+): { outcome: Outcome; marks: Pick<ToolCall, "lossy" | "direct" | "partial"> } {
+  const passedOn = directOutputs(raw);
+  const told = passedOn ? toldBy(passedOn) : { data: raw };
+  const { value, lossy, partial } = recordable(told ? told.data : null);
+  const direct = storedDirect(raw, callId);
+  const isLossy = passedOn ? direct === undefined : lossy;
   return {
     outcome: reportedError(raw) ?? { status: "returned", value },
-    marks: { ...(lossy && { lossy }), ...((partial || isOther) && { partial: true }) },
+    marks: {
+      ...(isLossy && { lossy: true }),
+      ...(direct !== undefined && { direct }),
+      ...((partial || !told) && { partial: true }),
+    },
   };
 }
 

@@ -25,6 +25,8 @@ export interface ToolCall {
   outcome: Outcome;
   /** JSON cannot give the value back as the object that it was: a chain of that language is not given it. */
   lossy?: boolean;
+  /** Messages and commands as they were, for a chain of that language: see adapter/message-record.ts. */
+  direct?: JsonValue;
   /** Less than a call of the tool would give, or something else: nobody is given it. */
   partial?: boolean;
   /** Since the run started. */

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import chains
+import steering
 from twintrack_bridge.chain import invoke
 from twintrack_bridge.errors import RequestError
 
@@ -90,6 +91,36 @@ def test_a_replayed_run_gives_the_same_answer_and_writes_nothing(
     assert second["outcome"] == first["outcome"]
     assert {call["served"] for call in second["calls"]} == {"recorded"}
     assert written == []
+
+
+def test_a_second_run_of_a_graph_is_steered_as_the_first_one_and_no_tool_runs_again() -> None:
+    steering.EXECUTED.clear()
+    first = live(steering.steered)
+    second = replayed(steering.steered, first["calls"])
+
+    assert value(first) == {
+        "notes": ["t", 1.0, "about t"],
+        "told": [
+            ["noted", "success", None, 0],
+            ["over to them", "success", None, 1],
+            ["not allowed", "error", {"rule": "t"}, 2],
+        ],
+    }
+    assert second["outcome"] == first["outcome"]
+    assert {call["served"] for call in second["calls"]} == {"recorded"}
+    assert sorted(steering.EXECUTED) == ["deny", "hand", "note"]
+
+
+def test_of_a_message_or_a_command_the_record_says_what_a_caller_is_told() -> None:
+    note, hand, deny = sorted(
+        live(steering.steered)["calls"],
+        key=lambda call: ["note", "hand", "deny"].index(call["tool"]),
+    )
+
+    assert note["outcome"]["value"]["update"]["notes"] == ["t", 1.0]
+    assert "partial" not in note
+    assert hand["partial"]
+    assert deny["outcome"]["error"]["message"] == "not allowed"
 
 
 @pytest.mark.parametrize("chain", [*SAVING, chains.in_a_thread_without_context])

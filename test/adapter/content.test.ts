@@ -67,6 +67,14 @@ test("a tool message that reports an error is an error without structured conten
   expect(result).not.toHaveProperty("structuredContent");
 });
 
+test("data that looks like a tool message is data, whatever it says of its status", () => {
+  const raw = { tool_call_id: "1", content: "held", status: "error", cost: 2 };
+  const result = returned(raw);
+
+  expect(result).toMatchObject({ structuredContent: raw });
+  expect(result).not.toHaveProperty("isError");
+});
+
 test("content and artifact: the pair is the raw value, the artifact travels beside it", () => {
   const output = new ToolMessage({
     content: "2 rows",

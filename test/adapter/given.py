@@ -5,6 +5,7 @@ import datetime
 import decimal
 from typing import Any
 
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import tool
 from langgraph.types import Command
 from pydantic import BaseModel
@@ -29,7 +30,9 @@ VALUES: dict[str, Any] = {
     "nan": float("nan"),
     "long": [2**60],
     "plain": {"a": [1]},
-    "command": Command(update={"a": 1}),
+    "update": Command(update={"a": 1}),
+    "order": Command(update={"a": 1}, goto="elsewhere"),
+    "message": ToolMessage("from a message", tool_call_id="1"),
 }
 
 
@@ -40,9 +43,11 @@ def fetch(kind: str) -> Any:
 
 
 def chain(asked: dict[str, str]) -> Any:
-    """Pass on what the tool returned."""
+    """Pass on what the tool returned: of a message what a model reads, of a command its update."""
     returned = fetch.invoke(asked)
-    return "an order" if isinstance(returned, Command) else returned
+    if isinstance(returned, ToolMessage):
+        return returned.content
+    return {"update": returned.update} if isinstance(returned, Command) else returned
 
 
 TOOLS = [fetch]

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
+import { Command } from "@langchain/langgraph";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { flow } from "../../core/flow.ts";
@@ -26,6 +27,9 @@ const VALUES: Record<string, unknown> = {
   bytes: Buffer.from("hi"),
   plain: { a: [1] },
   message: new ToolMessage({ content: "from a message", tool_call_id: "1" }),
+  update: new Command({ update: { a: 1 } }),
+  order: new Command({ update: { a: 1 }, goto: "elsewhere" }),
+  likeMessage: { tool_call_id: "1", content: "from a service", status: "error", cost: 2 },
 };
 
 const Kind = z.object({ kind: z.string() });
@@ -34,6 +38,13 @@ const fetchOne = tool(async ({ kind }) => VALUES[kind], {
   description: "Fetches a value of a kind.",
   schema: Kind,
 });
+
+/** A model is told what is in a message; of the state of a graph here is what an update says. */
+async function told({ kind }: { kind: string }) {
+  const returned: unknown = await fetchOne.invoke({ kind });
+  if (returned instanceof ToolMessage) return returned.content;
+  return returned instanceof Command ? { update: returned.update } : returned;
+}
 
 const fetching = (name: string) =>
   flow(name, { version: "1", input: Kind, output: z.unknown() })
@@ -57,10 +68,7 @@ beforeAll(async () => {
     },
     flows: {
       inJavaScript: {
-        legacy:
-          () =>
-          ({ kind }: { kind: string }) =>
-            fetchOne.invoke({ kind }),
+        legacy: () => told,
         candidate: fetching("inJavaScript"),
         tools: ["shop"],
         ...shadow,
@@ -91,23 +99,28 @@ async function verdictOf(name: string, kind: string) {
   return row;
 }
 
-test.each(["date", "instance", "map", "bigint", "nan", "bytes", "plain"])(
+const IN_JAVASCRIPT = [
+  ...["date", "instance", "map", "bigint", "nan", "bytes", "plain"],
+  ...["message", "update", "likeMessage"],
+];
+test.each(IN_JAVASCRIPT)(
   "a %s of a tool in JavaScript is given as a call would give it",
   async (kind) => {
     expect(await verdictOf("inJavaScript", kind)).toEqual({ verdict: "match", reason: null });
   },
 );
 
-test.each(["model", "dataclass", "date", "decimal", "tuple", "set", "nan", "long", "plain"])(
-  "a %s of a tool in Python is given as a call would give it",
-  async (kind) => {
-    expect(await verdictOf("inPython", kind)).toEqual({ verdict: "match", reason: null });
-  },
-);
+const IN_PYTHON = [
+  ...["model", "dataclass", "date", "decimal", "tuple", "set", "nan", "long", "plain"],
+  ...["message", "update"],
+];
+test.each(IN_PYTHON)("a %s of a tool in Python is given as a call would give it", async (kind) => {
+  expect(await verdictOf("inPython", kind)).toEqual({ verdict: "match", reason: null });
+});
 
 test.each([
-  ["inJavaScript", "message", "shop.fetch"],
-  ["inPython", "command", "desk.fetch"],
+  ["inJavaScript", "order", "shop.fetch"],
+  ["inPython", "order", "desk.fetch"],
 ])("%s, a %s is not what a call would give, and nothing is compared", async (name, kind, of) => {
   const verdict = { verdict: "incomparable", reason: `recording_lossy: ${of}` };
   expect(await verdictOf(name, kind)).toEqual(verdict);

@@ -124,7 +124,7 @@ class Recording:
         if entry is not None and entry.asked is not None:
             with self._waiting(tool, entry) as finish:
                 return finish(entry.asked.result())
-        with self._running(tool, entry) as finish:
+        with self._running(tool, entry, kwargs) as finish:
             return finish(body(*args, **kwargs))
 
     async def acall(
@@ -137,7 +137,7 @@ class Recording:
         if entry is not None and entry.asked is not None:
             with self._waiting(tool, entry) as finish:
                 return finish(await asyncio.wrap_future(entry.asked))
-        with self._running(tool, entry) as finish:
+        with self._running(tool, entry, kwargs) as finish:
             return finish(await body(*args, **kwargs))
 
     def _begin(self, tool: Tool, body: Any, args: Any, kwargs: Any) -> _Entry | None:
@@ -147,7 +147,7 @@ class Recording:
         with self._lock:
             entry = _Entry(self._record(name, effect, named_arguments(tool, body, args, kwargs)))
             try:
-                self._answer(tool, entry, effect)
+                self._answer(tool, entry, effect, kwargs)
             except ToolRefused as refusal:
                 entry.finish(self.elapsed_ms(), _threw(refusal), served="refused")
                 raise
@@ -180,7 +180,7 @@ class Recording:
         self.calls.append(record)
         return record
 
-    def _answer(self, tool: Tool, entry: _Entry, effect: Effect) -> None:
+    def _answer(self, tool: Tool, entry: _Entry, effect: Effect, kwargs: Any) -> None:
         """Answer from the record, ask the client, or leave the entry open: the tool may run.
 
         Raises:
@@ -192,9 +192,9 @@ class Recording:
         name = entry.record["tool"]
         answer = self._tools.book.answer(name, entry.record["args"], effect)
         if isinstance(answer, Recorded):
-            value = replayed(tool, answer.call)
-            outcome = {"status": "returned", "value": answer.call["outcome"]["value"]}
+            value = replayed(tool, answer.call, kwargs)
             entry.answered, entry.answer = True, value
+            outcome = answer.call["outcome"]
             entry.finish(self.elapsed_ms(), outcome, served="recorded", like=answer.call)
         elif isinstance(answer, Refused):
             raise EffectRefused(f"{name} is a write that the other side did not make; not executed")
@@ -225,12 +225,12 @@ class Recording:
 
     @contextmanager
     def _running(
-        self, tool: Tool, entry: _Entry | None
+        self, tool: Tool, entry: _Entry | None, kwargs: Any
     ) -> Generator[Callable[[Any], Any], None, None]:
         def finish(value: Any) -> Any:
             if entry is not None:
                 outcome, marks = recorded_return(
-                    value, has_artifact=returns_artifact(tool), tool=tool
+                    value, has_artifact=returns_artifact(tool), tool=tool, kwargs=kwargs
                 )
                 entry.finish(self.elapsed_ms(), outcome)
                 entry.record.update(marks)

@@ -14,6 +14,7 @@ from .content import is_content, text_block, to_content
 from .contract import Bridged
 from .errors import message_of, serialize_error
 from .loading import Tool
+from .message_record import all_in, messages_in, order_in, told
 from .value import Converted, JsonObject, in_digits, to_json, to_text
 
 META_KEY = "twintrack/result"
@@ -38,19 +39,19 @@ def result_of(bridged: Bridged, message: Any, raw: Any, started: float) -> JsonO
         return result
     if raw is MISSING:
         raw = getattr(message, "content", message)
-    return _returned(bridged, [one for one in messages if _is_message(one)], raw, started)
+    return _returned(bridged, messages_in(messages), raw, started)
 
 
 def _returned(bridged: Bridged, messages: list[Any], raw: Any, started: float) -> JsonObject:
     tool = bridged.tool
-    converted = raw_to_json(raw, has_artifact=_has_artifact(tool))
+    converted = raw_to_json(told(raw), has_artifact=_has_artifact(tool))
     meta = _meta(converted, started)
     artifacts = [to_json(getattr(message, "artifact", None)).value for message in messages]
     artifact = artifacts[0] if len(artifacts) == 1 else [a for a in artifacts if a is not None]
     if artifact:
         meta["artifact"] = artifact
     failed = any(getattr(message, "status", None) == "error" for message in messages)
-    if failed or _made_messages(raw):
+    if failed or (all_in(raw) and messages):
         content = [block for message in messages for block in to_content(message.content)]
     else:
         content = _content(tool, raw, converted)
@@ -58,7 +59,7 @@ def _returned(bridged: Bridged, messages: list[Any], raw: Any, started: float) -
     if failed:
         meta["error"] = {"name": "ToolException", "message": _text_of(content)}
         return result
-    structured = artifact if _has_artifact(tool) or _made_messages(raw) else converted.value
+    structured = artifact if _has_artifact(tool) or all_in(raw) else converted.value
     if bridged.contract.output_schema is not None or _is_data(raw, structured):
         result["structuredContent"] = in_digits(structured) if converted.long else structured
     return result
@@ -109,29 +110,6 @@ def raw_to_json(raw: Any, *, has_artifact: bool) -> Converted:
 
 def _has_artifact(tool: Tool) -> bool:
     return getattr(tool, "response_format", "content") == "content_and_artifact"
-
-
-def _is_message(value: Any) -> bool:
-    return hasattr(value, "tool_call_id") and hasattr(value, "content")
-
-
-def _made_messages(raw: Any) -> bool:
-    """The tool built its own ToolMessage, or several."""
-    return _is_message(raw) or (isinstance(raw, list) and bool(raw) and all(map(_is_message, raw)))
-
-
-def order_in(returned: Any) -> str | None:
-    """The kind of a langgraph order among what a tool returned; from outside it is an error."""
-    ones: list[Any] = returned if isinstance(returned, list) else [returned]
-    return next((type(one).__name__ for one in ones if _is_order(one)), None)
-
-
-def _is_order(value: Any) -> bool:
-    """A langgraph Command or Send, which says what the graph has to do next."""
-    name = type(value).__name__
-    return (name == "Command" and hasattr(value, "goto")) or (
-        name == "Send" and hasattr(value, "node")
-    )
 
 
 def _wanted_a_graph(error: BaseException) -> bool:

@@ -20,18 +20,21 @@ from .injection import (
 )
 from .ledger import canonical_text
 from .loading import Tool
-from .result import order_in, raw_to_json
+from .message_record import all_in, messages_in, order_in, revived, stored, told
+from .result import raw_to_json
 from .schema import return_annotation
 from .value import JsonObject, JsonValue, in_digits, restore, to_json
 
 
-def replayed(tool: Tool, call: JsonObject) -> Any:
+def replayed(tool: Tool, call: JsonObject, kwargs: dict[str, Any]) -> Any:
     """The recorded value as the tool returned it.
 
     Raises:
         RecordingLossy: its Python object cannot be rebuilt.
         Exception: the tool threw, or was not done when its run was.
     """
+    if "direct" in call:
+        return revived(tool, call["direct"], kwargs)
     outcome = call["outcome"]
     if outcome["status"] == "threw":
         raise rebuild_error(outcome["error"])
@@ -48,20 +51,31 @@ def replayed(tool: Tool, call: JsonObject) -> Any:
 
 
 def recorded_return(
-    value: Any, *, has_artifact: bool, tool: Tool | None = None
+    value: Any,
+    *,
+    has_artifact: bool,
+    tool: Tool | None = None,
+    kwargs: dict[str, Any] | None = None,
 ) -> tuple[JsonObject, JsonObject]:
     """The outcome of a call that came back, and what its record says of the value.
 
-    `typed`: the object that it was can be rebuilt from the annotation of the tool.
+    `typed`: the object that it was can be rebuilt from the annotation of the tool. `direct`:
+    messages and commands, in a form from which they are made again.
     """
-    converted = raw_to_json(value, has_artifact=has_artifact)
+    converted = raw_to_json(told(value), has_artifact=has_artifact)
     marks: JsonObject = {}
-    if converted.lossy:
+    if all_in(value):
+        direct = tool and stored(tool, value, kwargs or {})
+        marks.update({"direct": direct} if direct else {"lossy": True})
+    elif converted.lossy:
         marks["typed" if _is_rebuilt(tool, value, converted.value) else "lossy"] = True
     if order_in(value):
         marks["partial"] = True
     if converted.floats:
         marks["floats"] = list(converted.floats)
+    if refusal := next((m for m in messages_in(value) if m.status == "error"), None):
+        error = {"name": "ToolException", "message": str(refusal.content)}
+        return {"status": "threw", "error": error}, marks
     return {"status": "returned", "value": converted.value}, marks
 
 
