@@ -38,6 +38,7 @@ interface Story {
   day?: number;
   hash?: string | null;
   verdict?: string;
+  reason?: string;
   noiseVerdict?: string;
   differences?: Partial<JudgedTrial["differences"][number] & Difference>[];
   frame?: Partial<FrameHeader>;
@@ -61,7 +62,8 @@ function frameFor({ day = 0, frame = {}, calls = [], durationMs = 2 }: Story): F
 }
 
 function judgementOf(frame: Frame, story: Story): JudgedTrial {
-  const { hash = "h1", verdict = "match", noiseVerdict = null, differences = [], trace } = story;
+  const { hash = "h1", verdict = "match", reason = null, noiseVerdict = null, trace } = story;
+  const { differences = [] } = story;
   const rows = differences.map((given) => {
     const { fingerprint = AMOUNT, compared = "candidate", rule = null, ...difference } = given;
     return {
@@ -79,7 +81,7 @@ function judgementOf(frame: Frame, story: Story): JudgedTrial {
     id: trialIdOf(frame.header),
     flow: FLOW,
     verdict,
-    reason: null,
+    reason,
     noiseVerdict,
     flowHash: hash,
     truncated: false,
@@ -226,6 +228,23 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
   test("counts a trial whose process died with the version it belongs to", async () => {
     await seen({ hash: "old" }, { hash: "new" }, { hash: null, verdict: "candidate_error" });
     expect((await rows()).flow.verdicts).toEqual({ match: 1, candidate_error: 1 });
+  });
+
+  test("leaves out what the breaker kept from the version before, and nothing else without a version", async () => {
+    const kept = { verdict: "not_run", reason: "breaker", hash: null } as const;
+    await seen(
+      { hash: "old", verdict: "candidate_error" },
+      kept,
+      { ...kept, day: 1 },
+      { hash: null, verdict: "candidate_error", day: 2 },
+      { hash: "new", day: 2 },
+      { ...kept, day: 3 },
+    );
+    const { flow } = await rows();
+    expect(flow).toMatchObject({
+      verdicts: { match: 1, candidate_error: 1 },
+      notRun: { breaker: 1 },
+    });
   });
 
   test("is taken only from stages in which both sides run", async () => {
