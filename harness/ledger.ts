@@ -5,9 +5,10 @@
  * that died: its result is unknown, and the write is not made again. Appends survive kill -9.
  */
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { messageOf, TwintrackError } from "../core/error.ts";
 import type { Ledger, Settlement } from "../core/ledger.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import type { Vault } from "./privacy/vault.ts";
 
 /** A trigger that comes again after this is a new one. */
@@ -44,6 +45,7 @@ export function openLedger(dataDir: string, epoch: string, vault: Vault): Ledger
 
 function append(folder: string, file: string, line: Line): void {
   try {
+    makeDataFolder(dirname(folder));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 });
   } catch (cause) {

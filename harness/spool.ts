@@ -19,8 +19,9 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { messageOf } from "../core/error.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import { encodeGap, type Gap } from "./frame.ts";
 import { listFiles, liveEpochs, removeFile, type SpoolFile } from "./spool-folder.ts";
 import { type Fsync, openSync } from "./sync.ts";
@@ -108,6 +109,7 @@ export function openSpool({
 
   liveEpochs.add(epoch);
   const openActive = (): ActiveFile => {
+    makeDataFolder(dirname(folder));
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, `${process.pid}-${epoch}-${String(++files).padStart(6, "0")}.spool`);
     return { fd: openFile(path, "ax+", 0o600), path, bytes: 0 };

@@ -4,11 +4,12 @@
  * The store holds the truth and why it changed. The live path reads a copy in memory, which is
  * refreshed from the store and kept in a file, so that a start without a database knows it too.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { TwintrackError } from "../core/error.ts";
 import { type Side, STAGES, type Stage } from "../core/trigger.ts";
 import type { ResolvedConfig } from "./config.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import type { GateResult } from "./gate.ts";
 import { rarely } from "./rarely.ts";
 import { appendAudit } from "./store/audit.ts";
@@ -196,7 +197,7 @@ export function killSwitch(config: ResolvedConfig): string {
 
 export function setKillSwitch(config: ResolvedConfig, on: boolean): void {
   if (on) {
-    mkdirSync(config.dataDir, { recursive: true });
+    makeDataFolder(config.dataDir);
     writeFileSync(killSwitch(config), "");
   } else {
     rmSync(killSwitch(config), { force: true });
@@ -214,7 +215,7 @@ function readSnapshot(file: string): Map<string, FlowStage> {
 /** Losing the snapshot costs nothing while the store answers, so failing to write it is no error. */
 function writeSnapshot(file: string, stages: Map<string, FlowStage>): void {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeDataFolder(dirname(file));
     writeFileSync(`${file}.new`, JSON.stringify([...stages]), { mode: 0o600 });
     renameSync(`${file}.new`, file);
   } catch {

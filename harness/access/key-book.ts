@@ -2,8 +2,9 @@
  * The live path's copy of all API keys, refreshed from the store and kept in a file, so that callers
  * are known while the database is away, and after a start without it. The file holds hashes only.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeDataFolder } from "../data-folder.ts";
 import type { Database } from "../store/database.ts";
 import { activeKeys, noteUse } from "../store/keys.ts";
 import { idOfKey, isKey, type KeyRecord } from "./api-key.ts";
@@ -56,7 +57,7 @@ function readSnapshot(file: string): Map<string, KeyRecord> {
 
 function writeSnapshot(file: string, keys: Map<string, KeyRecord>): void {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeDataFolder(dirname(file));
     writeFileSync(`${file}.new`, JSON.stringify([...keys]), { mode: 0o600 });
     renameSync(`${file}.new`, file);
   } catch {

@@ -3,11 +3,12 @@
  * embedded one. That server leaves its address and a secret in the data folder, readable only by
  * its own user.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isTwintrackError, TwintrackError } from "../../core/error.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { loadConfig, type ResolvedConfig } from "../config.ts";
+import { makeDataFolder } from "../data-folder.ts";
 import type { Watch } from "../replay.ts";
 import { isAlive, lockHolder } from "../store/lock.ts";
 import { embeddedFolder, openDatabase } from "../store/open.ts";
@@ -26,7 +27,7 @@ function noteFile({ dataDir }: ResolvedConfig, pid: number): string {
 
 /** Tells commands on this machine where the server is. Returns how to take it back. */
 export function announceServer(config: ResolvedConfig, note: ServerNote): () => void {
-  mkdirSync(config.dataDir, { recursive: true });
+  makeDataFolder(config.dataDir);
   removeStaleNotes(config);
   const file = noteFile(config, process.pid);
   rmSync(file, { force: true });

@@ -13,9 +13,10 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { messageOf, TwintrackError } from "../../core/error.ts";
+import { makeDataFolder } from "../data-folder.ts";
 
 export interface Key {
   /** First four bytes of a digest, as a number; it travels with whatever the key sealed. */
@@ -87,7 +88,7 @@ function readOrMake(file: string): string {
 
 /** Written aside and linked: of two processes that make it at once both read the same whole key. */
 function make(file: string): void {
-  mkdirSync(join(file, ".."), { recursive: true, mode: 0o700 });
+  makeDataFolder(dirname(file));
   const own = `${file}.${process.pid}-${randomBytes(4).toString("hex")}`;
   writeFileSync(own, `${randomBytes(KEY_BYTES).toString("base64")}\n`, { mode: 0o600, flag: "wx" });
   try {

@@ -2,7 +2,6 @@
 import {
   closeSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -11,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { TwintrackError } from "../../core/error.ts";
+import { makeDataFolder } from "../data-folder.ts";
 
 interface Owner {
   pid: number;
@@ -29,7 +29,7 @@ export function lockFolder(folder: string): () => void {
   const file = `${folder}.lock`;
   const owner: Owner = { pid: process.pid, token: crypto.randomUUID() };
   tokensOfThisProcess.add(owner.token);
-  mkdirSync(dirname(folder), { recursive: true });
+  makeDataFolder(dirname(folder));
   for (let attempt = 0; attempt < 3; attempt++) {
     if (create(file, owner)) return () => release(file, owner);
     const other = read(file);
