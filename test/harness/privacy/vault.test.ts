@@ -73,7 +73,7 @@ describe("the key", () => {
       ),
     );
     expect(new Set(ids).size).toBe(1);
-    expect(readdirSync(join(folder, "data"))).toEqual(["key"]);
+    expect(readdirSync(join(folder, "data"))).toEqual([".gitignore", "key"]);
     expect(statSync(join(folder, "data", "key")).mode & 0o777).toBe(0o600);
   });
 
