@@ -6,7 +6,7 @@ import { agentAnswer } from "./compare/agent.ts";
 import { type RulesUse, rulesUse } from "./compare/coverage.ts";
 import { type Difference, isUnexplained } from "./compare/difference.ts";
 import { fingerprintOf, groupDifferences } from "./compare/fingerprint.ts";
-import { type Judgement, judge } from "./compare/judge.ts";
+import { candidateFailed, type Judgement, judge } from "./compare/judge.ts";
 import type { CompiledRule } from "./compare/rules.ts";
 import { alignTraces, firstDivergence } from "./compare/trace.ts";
 import type { Extractor, FlowConfig } from "./flow-config.ts";
@@ -29,6 +29,13 @@ export interface ComparedRun {
   calls: ToolCall[];
   /** Of a typed flow. */
   history?: RunEvent[] | undefined;
+  incomparable?: Incomparable | undefined;
+}
+
+/** Why a run says nothing of its side (it could not have what the other had), or its answer cannot be told. */
+export interface Incomparable {
+  what: "run" | "answer";
+  reason: string;
 }
 
 export interface Runs {
@@ -56,7 +63,7 @@ export type RunsJudgement = Pick<
 
 export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
   const { legacy, candidate, noise } = runs;
-  const verdict = judgePair(bar, legacy, candidate, "candidate");
+  const verdict = judgeSides(bar, legacy, candidate);
   const noiseVerdict = noise ? judgePair(bar, legacy, noise, "noise") : undefined;
   const stored = [
     row("candidate", bar, verdict),
@@ -83,6 +90,21 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
   };
 }
 
+/**
+ * Of a run that says nothing, neither answer nor writes are compared. A candidate that has answered
+ * and failed has failed all the same.
+ */
+function judgeSides(bar: Bar, legacy: ComparedRun, candidate: ComparedRun): Judgement {
+  const incomparable = legacy.incomparable ?? candidate.incomparable;
+  const judgement = judgePair(bar, legacy, candidate, "candidate");
+  if (!incomparable) return judgement;
+  const { what, reason } = incomparable;
+  if (what === "answer") return { ...judgement, verdict: "incomparable", reason };
+  if (legacy.incomparable && candidate.outcome.status !== "returned")
+    return { ...candidateFailed(candidate.outcome), reason };
+  return { verdict: "incomparable", reason, differences: [], truncated: false };
+}
+
 function usedRules(
   { config, rules }: Bar,
   legacy: ComparedRun,
@@ -95,7 +117,8 @@ function usedRules(
 
 /** Apart from the verdict: an equal answer may come about in another way. */
 function alignmentOf({ config }: Bar, { legacy, candidate }: Runs): Alignment | null {
-  if (!showsCalls(config.legacy)) return null;
+  const isLost = [legacy, candidate].some(({ incomparable }) => incomparable?.what === "run");
+  if (isLost || !showsCalls(config.legacy)) return null;
   const rows = alignTraces(legacy, candidate);
   const first = firstDivergence(rows);
   return {

@@ -25,8 +25,6 @@ export interface SideRun
     Partial<Pick<ChainRun, "modelCalls" | "models" | "memory">> {
   /** Of a typed flow. */
   history?: RunEvent[];
-  /** Why this run says nothing about its side. */
-  incomparable?: string;
   durationMs: number;
 }
 
@@ -94,11 +92,11 @@ async function runCandidate(
   });
   const sharing = sharingOf(run.modelCalls ?? []);
   const lossy = tools.unservable();
-  const incomparable = lossy === undefined ? past?.failed() : `recording_lossy: ${lossy}`;
+  const reason = lossy === undefined ? past?.failed() : `recording_lossy: ${lossy}`;
   return {
     ...bounded(run),
     ...(sharing && { models: sharing }),
-    ...(incomparable !== undefined && { incomparable }),
+    ...(reason !== undefined && { incomparable: { what: "run", reason } }),
     durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
     flowHash: flow.hash,
   };
@@ -123,7 +121,7 @@ function bounded(run: SideRun): SideRun {
   return {
     ...rest,
     outcome: { status: "returned", value: notKept(size) },
-    incomparable: `oversize: ${size} characters`,
+    incomparable: { what: "answer", reason: `oversize: ${size} characters` },
   };
 }
 
@@ -198,9 +196,9 @@ async function runLegacy(
       timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
     }),
   );
-  const incomparable = lostMemory(run.memory) ?? past?.failed();
-  const found = { ...run, calls: named(bench, run.calls) };
-  return bounded(incomparable === undefined ? found : { ...found, incomparable });
+  const reason = lostMemory(run.memory) ?? past?.failed();
+  const found = bounded({ ...run, calls: named(bench, run.calls) });
+  return reason === undefined ? found : { ...found, incomparable: { what: "run", reason } };
 }
 
 /** The same snapshot, for tools by their authors' names. */

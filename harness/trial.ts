@@ -13,7 +13,13 @@ import { costOf, spentUsd } from "../core/price.ts";
 import type { Side } from "../core/trigger.ts";
 import { compileRules } from "./compare/rules.ts";
 import { decodePayload } from "./frame.ts";
-import { type Bar, type ComparedRun, judgeRuns, type RunsJudgement } from "./judgement.ts";
+import {
+  type Bar,
+  type ComparedRun,
+  type Incomparable,
+  judgeRuns,
+  type RunsJudgement,
+} from "./judgement.ts";
 import { withinBounds } from "./oversize.ts";
 import type { Mask } from "./privacy/mask.ts";
 import { type Privacy, runPlace, tracePlace } from "./privacy/privacy.ts";
@@ -66,6 +72,7 @@ type Trace = Partial<Record<RunSide, ToolCall[]>>;
 interface StoredRun {
   outcome: Outcome;
   history?: RunEvent[];
+  incomparable?: Incomparable;
   notKept?: true;
 }
 
@@ -96,9 +103,9 @@ function keptRuns(trial: StoredTrial, { vault }: Privacy): Partial<Record<RunSid
     // Without a difference no write differed, and reads are not compared: then no calls are needed.
     const trace = trial.trace === null ? {} : read<Trace>(trial.trace, tracePlace(trial.id));
     for (const { side, payload } of trial.runs) {
-      const { outcome, history, notKept } = read<StoredRun>(payload, runPlace(trial.id, side));
+      const { notKept, ...run } = read<StoredRun>(payload, runPlace(trial.id, side));
       if (notKept) return {};
-      runs[side] = { outcome, history, calls: trace[side] ?? [] };
+      runs[side] = { ...run, calls: trace[side] ?? [] };
     }
     return runs;
   } catch (error) {
@@ -131,17 +138,13 @@ function judged(
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
   return {
     id: trial.id,
-    ...unlessIncomparable(judgeRuns(bench, { legacy, candidate, noise }), compared.incomparable),
+    ...judgeRuns(bench, { legacy, candidate, noise }),
     flowHash: compared.flowHash ?? flowHashOf(answered.history),
     contractViolations: violationsOf(bench, candidate.calls),
     usage: usageOf(bench, { legacy, candidate }, [compared, ...(noise ? [noise] : [])]),
     runs: [storedRun(other, compared), ...(noise ? [storedRun("noise", noise)] : [])],
     legacyTools: [...new Set(legacy.calls.map((call) => call.tool))],
   };
-}
-
-function unlessIncomparable(judgement: RunsJudgement, reason: string | undefined): RunsJudgement {
-  return reason === undefined ? judgement : { ...judgement, verdict: "incomparable", reason };
 }
 
 /** @param beside the runs of the shadow: what they asked was asked for the comparison alone. */
@@ -183,7 +186,9 @@ function storedRun(
   side: "legacy" | "candidate" | "noise",
   run: SideRun,
 ): JudgedTrial["runs"][number] {
-  const { outcome, history, modelCalls, models } = run;
-  const payload = Buffer.from(JSON.stringify({ outcome, history, modelCalls, models }));
+  const { outcome, history, modelCalls, models, incomparable } = run;
+  const payload = Buffer.from(
+    JSON.stringify({ outcome, history, modelCalls, models, incomparable }),
+  );
   return { side, status: run.outcome.status, durationMs: run.durationMs, payload };
 }

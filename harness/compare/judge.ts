@@ -88,7 +88,8 @@ function judgeValues(observation: Observation, legacy: JsonValue, candidate: Jso
 
 type Failure = Exclude<Outcome, { status: "returned" }>;
 
-function candidateFailed(candidate: Failure): Judgement {
+/** The candidate failed, and legacy did not or cannot tell. */
+export function candidateFailed(candidate: Failure): Judgement {
   const verdict = candidate.status === "threw" ? "candidate_error" : "candidate_timeout";
   return { verdict, differences: [failure("candidate", candidate)], truncated: false };
 }
