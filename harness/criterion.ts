@@ -1,4 +1,5 @@
 /** The criteria of the gate, one function each: evidence and policy in, one reason out. */
+import { type Cause, mostly, UNCOMPARED } from "./cause.ts";
 import type { Coverage } from "./coverage.ts";
 import type { DropGroup } from "./drop.ts";
 import type { ModelChange } from "./model-version.ts";
@@ -33,6 +34,8 @@ export interface Evidence {
   latencyMs?: { legacyP95: number; candidateP95: number; bounds?: P95Bounds };
   /** Of the same triggers on both sides. */
   costUsd?: { legacy: number; candidate: number; pairs?: CostPairs };
+  /** Why trials were not compared, and how candidates failed; said with the criteria that they breach. */
+  causes?: Cause[];
   /** Who was not compared: per group of triggers, how many were not and how many were. */
   drops?: DropGroup[];
   coverage?: Coverage;
@@ -139,7 +142,7 @@ function none(
 
 /** Triggers that were dropped may be the difficult ones, so a clean rest proves little. */
 export const notRunRate: Criterion = (
-  { answered, notRun, trials = 0 },
+  { answered, notRun, trials = 0, causes },
   { maxNotRunRate: limit },
 ) => {
   const criterion = "not_run_rate";
@@ -161,8 +164,10 @@ export const notRunRate: Criterion = (
     );
   }
   const observed = notRun / n;
-  const detail = `${notRun} of ${n} answered triggers were never compared`;
-  return { criterion, observed, limit, n, status: observed <= limit ? "pass" : "fail", detail };
+  const told = `${notRun} of ${n} answered triggers were never compared`;
+  const status = observed <= limit ? "pass" : "fail";
+  const detail = status === "pass" ? told : `${told}${mostly(causes, UNCOMPARED)}`;
+  return { criterion, observed, limit, n, status, detail };
 };
 
 export function round(value: number): number {

@@ -116,6 +116,7 @@ const EVIDENCE_FIELDS: Fields = {
       products: "amount",
     },
   },
+  causes: [{ verdict: "text", reason: "text", trials: "count" }],
   drops: [{ feature: "text", group: "text", notRun: "count", compared: "count" }],
   coverage: { seen: "count", total: "count", unseen: "texts" },
   modelChanges: [{ by: "text", from: "text", to: "text", at: "text", trials: "count" }],

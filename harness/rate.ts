@@ -1,4 +1,5 @@
 /** Criteria that hold a bound on a rate against a limit: mismatches, candidate errors, noise. */
+import { FAILED, mostly } from "./cause.ts";
 import {
   type CompletePolicy,
   type Criterion,
@@ -24,7 +25,7 @@ export const mismatchRate: Criterion = (evidence, policy) => {
   return rateReason(criterion, "mismatches", mismatches, n, limit, policy.confidence);
 };
 
-export const errorRate: Criterion = ({ trials, candidateErrors }, policy) => {
+export const errorRate: Criterion = ({ trials, candidateErrors, causes }, policy) => {
   const criterion = "error_rate";
   const limit = policy.maxErrorRate;
   if (trials === undefined) return missing(criterion, limit, "trials");
@@ -33,7 +34,7 @@ export const errorRate: Criterion = ({ trials, candidateErrors }, policy) => {
     const detail = `${candidateErrors} candidate errors do not fit into ${trials} trials`;
     return { criterion, observed: null, limit, n: trials, status: "undecided", detail };
   }
-  return rateReason(
+  const reason = rateReason(
     criterion,
     "candidate errors",
     candidateErrors,
@@ -41,6 +42,8 @@ export const errorRate: Criterion = ({ trials, candidateErrors }, policy) => {
     limit,
     policy.confidence,
   );
+  if (reason.status === "pass") return reason;
+  return { ...reason, detail: reason.detail + mostly(causes, FAILED) };
 };
 
 /** Passes when the upper bound is within the limit, fails when even the lower bound is above it. */

@@ -34,6 +34,7 @@ export function evidenceOf(
           },
         }
       : {}),
+    ...(flow.causes && flow.causes.length > 0 && { causes: [...flow.causes] }),
     ...(flow.drops && { drops: flow.drops }),
     ...(flow.coverage && { coverage: flow.coverage }),
     ...(flow.costUsd ? { costUsd: flow.costUsd } : {}),

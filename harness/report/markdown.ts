@@ -3,6 +3,7 @@ import { percent } from "./percent.ts";
 import type { Divergence, FlowReport, Report } from "./report.ts";
 import {
   booksText,
+  causeText,
   clusterText,
   criterionTitle,
   decisionLabel,
@@ -42,7 +43,7 @@ function overview(flows: readonly FlowReport[]): string {
     flows.map((flow) => [
       code(flow.name),
       stageText(flow),
-      matchText(flow.matchRate),
+      matchText(flow),
       `${GATE_SIGN[flow.gate.decision]} ${decisionText(flow)}`,
     ]),
   );
@@ -68,12 +69,19 @@ function renderFlow(flow: FlowReport): string {
     latency,
     ...[usageText(flow)].flatMap((usage) => (usage === null ? [] : [`${usage}.`])),
     gate,
+    ...causes(flow),
     ...steps(flow),
     ...explained,
     ...alarms,
     ...divergences(flow.divergences),
   ];
   return [`## ${code(flow.name)}`, ...parts].join("\n\n");
+}
+
+function causes({ causes: all }: FlowReport): string[] {
+  if (all.length === 0) return [];
+  const rows = all.map((cause) => [causeText(cause), cause.remedy ?? ""]);
+  return [table(["Not compared, or only the candidate failed", "What mends it"], rows)];
 }
 
 function steps(flow: FlowReport): string[] {

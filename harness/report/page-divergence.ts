@@ -6,14 +6,14 @@ import { type Markup, markup } from "./markup.ts";
 import { type Column, renderChange, renderDocument, shorten } from "./page-value.ts";
 import { percent } from "./percent.ts";
 import type { Divergence, FlowReport, Sample } from "./report.ts";
-import { clusterText, decisionLabel, noiseText, number, plural } from "./words.ts";
+import { clusterText, decisionLabel, noiseText, nothingCompared, number, plural } from "./words.ts";
 
 export function renderDivergences(flow: FlowReport): Markup {
   const { divergences } = flow;
   if (divergences.length === 0) {
     const none =
       flow.trials === 0
-        ? "No trials yet, so nothing could differ."
+        ? `Nothing could differ: ${nothingCompared(flow)}.`
         : `No divergence in ${number(flow.trials)} trials.`;
     return markup`<h3>Divergences</h3><p class="empty">${none}</p>`;
   }

@@ -5,9 +5,11 @@ import { renderDivergences } from "./page-divergence.ts";
 import { percent } from "./percent.ts";
 import type { FlowReport, Rate } from "./report.ts";
 import {
+  causeText,
   criterionTitle,
   decisionText,
   money,
+  nothingCompared,
   number,
   plural,
   quantity,
@@ -33,7 +35,7 @@ export function renderCard(flow: FlowReport): Markup {
 <a href="#${flowAnchor(flow)}"><span class="name">${flow.name}</span></a>
 ${stageChip(flow)}
 <p class="figure">${flow.matchRate ? percent(flow.matchRate.rate) : "—"} <small>match</small></p>
-<p class="muted">${interval(flow.matchRate)}</p>
+<p class="muted">${interval(flow)}</p>
 ${rateBar(flow.matchRate)}
 <p class="gate ${decision}"><span class="sign" aria-hidden="true">${GATE_GLYPH[decision]}</span> ${decisionText(flow)}</p>
 ${blocker && markup`<p class="why">${criterionTitle(blocker.criterion)}: ${quantity(blocker.criterion, blocker.observed)}, limit ${quantity(blocker.criterion, blocker.limit)}</p>`}
@@ -44,8 +46,9 @@ function stageChip(flow: FlowReport): Markup {
   return markup`<span class="chip stage-${flow.stage}">${stageText(flow)}</span>`;
 }
 
-function interval(rate: Rate | null): string {
-  if (!rate) return "no trials yet";
+function interval(flow: FlowReport): string {
+  const { matchRate: rate } = flow;
+  if (!rate) return nothingCompared(flow);
   return `95 % interval ${percent(rate.lower)} to ${percent(rate.upper)}, n = ${number(rate.n)}`;
 }
 
@@ -63,6 +66,7 @@ export function renderFlow(flow: FlowReport): Markup {
 <p class="gate ${decision}"><span class="sign" aria-hidden="true">${GATE_GLYPH[decision]}</span> ${decisionText(flow)}</p></header>
 ${renderFacts(flow)}
 ${renderGate(flow)}
+${renderCauses(flow)}
 ${renderSteps(flow)}
 ${renderRules(flow)}
 ${renderDivergences(flow)}
@@ -73,7 +77,7 @@ function renderFacts(flow: FlowReport): Markup {
   const { legacy, candidate } = flow.latencyMs;
   const noise = flow.noise.rate;
   const facts: [string, string, string][] = [
-    ["Match", flow.matchRate ? percent(flow.matchRate.rate) : "—", interval(flow.matchRate)],
+    ["Match", flow.matchRate ? percent(flow.matchRate.rate) : "—", interval(flow)],
     [
       "Trials",
       number(flow.trials),
@@ -130,6 +134,15 @@ function renderGate(flow: FlowReport): Markup {
   }</caption>
 <thead><tr><th scope="col">Criterion</th><th scope="col" class="n">Observed</th><th scope="col" class="n">Limit</th><th scope="col" class="n">n</th><th scope="col">Status</th><th scope="col">Why</th></tr></thead>
 <tbody>${flow.gate.reasons.map(renderReason)}</tbody></table></div>`;
+}
+
+function renderCauses({ name, causes }: FlowReport): Markup | undefined {
+  if (causes.length === 0) return undefined;
+  return markup`<h3>Not compared, or only the candidate failed</h3>
+<div class="scroll" tabindex="0" role="group" aria-label="Causes of ${name}"><table class="causes"><thead><tr><th scope="col">Trials</th><th scope="col">What mends it</th></tr></thead>
+<tbody>${causes.map(
+    (cause) => markup`<tr><td>${causeText(cause)}</td><td>${cause.remedy ?? "—"}</td></tr>\n`,
+  )}</tbody></table></div>`;
 }
 
 function renderSteps(flow: FlowReport): Markup | undefined {

@@ -4,6 +4,7 @@
 import type { JsonValue } from "../../core/json.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Stage } from "../../core/trigger.ts";
+import { type Cause, remedyOf } from "../cause.ts";
 import type { Difference, DifferenceKind, Verdict } from "../compare/difference.ts";
 import type { NoiseRate } from "../compare/noise.ts";
 import type { TraceRow } from "../compare/trace.ts";
@@ -50,6 +51,9 @@ export interface FlowReport {
   /** Judged trials: all but `not_run` and `incomparable`. */
   trials: number;
   verdicts: Partial<Record<Verdict, number>>;
+  notRun: Record<string, number>;
+  /** Why trials were not compared, or only the candidate failed; the most frequent first. */
+  causes: (Cause & { remedy?: string })[];
   answered: number;
   days: number;
   sinceAt: string | null;
@@ -129,10 +133,12 @@ function balance({ flows, lost }: ReportRows): Books {
 function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
   const divergences = rows.divergences.filter((row) => row.flow === flow.name);
   const gate = evaluateGate(evidenceOf(flow, divergences, now), flow.policy);
-  const { name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, rules } =
-    flow;
+  const { name, language, stage, answered, days, sinceAt, verdicts, latencyMs } = flow;
+  const { notRun, trace, rules, causes = [] } = flow;
   return {
-    ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs, trace, rules, gate },
+    ...{ name, language, stage, answered, days, sinceAt, verdicts, latencyMs },
+    ...{ notRun, trace, rules, gate },
+    causes: causes.map(withRemedy),
     alarms: alarmsOf(flow),
     ...(flow.canaryPercent === undefined ? {} : { canaryPercent: flow.canaryPercent }),
     ...(flow.costUsd && { costUsd: flow.costUsd }),
@@ -145,6 +151,11 @@ function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
       .sort(byWeight),
     blockedBy: blockers(gate),
   };
+}
+
+function withRemedy(cause: Cause): Cause & { remedy?: string } {
+  const remedy = remedyOf(cause);
+  return remedy === undefined ? cause : { ...cause, remedy };
 }
 
 /** Of all leaves; above it a match says little. */

@@ -10,6 +10,7 @@ import type { ToolCall } from "../../core/ledger.ts";
 import type { ModelVersion } from "../../core/model.ts";
 import type { Outcome } from "../../core/outcome.ts";
 import type { Stage } from "../../core/trigger.ts";
+import type { Cause } from "../cause.ts";
 import type { Difference, DifferenceKind, Verdict } from "../compare/difference.ts";
 import type { Coverage } from "../coverage.ts";
 import type { DropGroup } from "../drop.ts";
@@ -41,6 +42,8 @@ export interface FlowRow {
   verdicts: Partial<Record<Verdict, number>>;
   /** Answered triggers that were never compared, per reason (`sampled`, `shed`, `breaker`, `paused` …). */
   notRun: Record<string, number>;
+  /** Of what was not compared and of candidates that failed, the most frequent first. */
+  causes?: readonly Cause[];
   /**
    * Trials with the verdict `mismatch` and at least one divergence that no valid decision
    * (`intended`, `noise`, `legacy_bug`) covers.

@@ -4,6 +4,7 @@ import { percent } from "./percent.ts";
 import type { Divergence, FlowReport, Report } from "./report.ts";
 import {
   booksText,
+  causeText,
   clusterText,
   criterionTitle,
   decisionLabel,
@@ -60,13 +61,13 @@ function painter(color: boolean): Paint {
 function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
   const lines = [
     `${paint("bold", flow.name)}  ${flow.language}  [${stageText(flow)}]  ${paint(GATE_STYLE[flow.gate.decision], decisionText(flow))}`,
-    `  ${matchText(flow.matchRate)}`,
+    `  ${matchText(flow)}`,
     `  ${number(flow.days)} days; p50 / p95 legacy → candidate: ${latencyText(flow)}`,
     ...[usageText(flow)].flatMap((usage) => (usage === null ? [] : [`  ${usage}`])),
     "",
     ...gateTable(flow.gate.reasons, paint, width),
   ];
-  lines.push(...traceLines(flow, paint));
+  lines.push(...causeLines(flow, paint), ...traceLines(flow, paint));
   const rules = rulesText(flow);
   if (rules !== null) lines.push("", `${paint("bold", "  Explained by rules:")} ${rules}`);
   lines.push(...flow.alarms.map((alarm) => paint("red", `  ! ${alarm}`)));
@@ -95,6 +96,16 @@ function gateTable(reasons: readonly Reason[], paint: Paint, width: number): str
     return status === "pass" ? [line] : [line, paint("dim", cut(`     ${detail}`, width))];
   });
   return [paint("dim", `${layout(header)}  status`), ...body];
+}
+
+/** Whole: what mends it must not be cut. */
+function causeLines({ causes }: FlowReport, paint: Paint): string[] {
+  if (causes.length === 0) return [];
+  const told = causes.flatMap((cause) => [
+    `    ${causeText(cause)}`,
+    ...(cause.remedy === undefined ? [] : [paint("dim", `      → ${cause.remedy}`)]),
+  ]);
+  return ["", paint("bold", "  Not compared, or only the candidate failed"), ...told];
 }
 
 function traceLines(flow: FlowReport, paint: Paint): string[] {

@@ -1,8 +1,9 @@
 /** How numbers and states are said, the same in terminal, Markdown and HTML. */
+import { gist } from "../cause.ts";
 import type { Reason } from "../gate.ts";
 import type { ModelCluster } from "../model-version.ts";
 import { percent } from "./percent.ts";
-import type { Books, Divergence, FlowReport, Rate } from "./report.ts";
+import type { Books, Divergence, FlowReport } from "./report.ts";
 import { NEWEST_TRIALS, type TraceSummary } from "./rows.ts";
 
 const CRITERION_TITLES: Record<string, string> = {
@@ -66,9 +67,29 @@ export function decisionText({ gate, stage }: Pick<FlowReport, "gate" | "stage">
   }
 }
 
-export function matchText(rate: Rate | null): string {
-  if (!rate) return "no trials yet";
+export function matchText(flow: Pick<FlowReport, "matchRate" | "verdicts" | "notRun">): string {
+  const { matchRate: rate } = flow;
+  if (!rate) return nothingCompared(flow);
   return `${percent(rate.rate)} match (95 % interval ${percent(rate.lower)}–${percent(rate.upper)}, n = ${number(rate.n)})`;
+}
+
+/** Trials that came to nothing are no reason to wait for more of them. */
+export function nothingCompared({
+  verdicts,
+  notRun,
+}: Pick<FlowReport, "verdicts" | "notRun">): string {
+  const [incomparable, left] = [verdicts.incomparable ?? 0, total(notRun)];
+  if (incomparable + left === 0) return "no trials yet";
+  const of = [[incomparable, "incomparable"] as const, [left, "not run"] as const];
+  const told = of.flatMap(([count, word]) => (count === 0 ? [] : [`${number(count)} ${word}`]));
+  return `nothing could be compared: ${told.join(", ")}`;
+}
+
+const LONGEST_CAUSE = 300;
+
+/** "6 × incomparable: …", of every cause. */
+export function causeText(cause: FlowReport["causes"][number]): string {
+  return `${number(cause.trials)} × ${cause.verdict.replaceAll("_", " ")}: ${gist(cause, LONGEST_CAUSE)}`;
 }
 
 export function stageText(flow: FlowReport): string {

@@ -5,6 +5,7 @@ import { privacyOf } from "../privacy/privacy.ts";
 import type { DivergenceRow, FlowRow, ReportRows, SampleRow } from "../report/rows.ts";
 import { type FlowStage, initialStage, readStages } from "../stage.ts";
 import { books } from "./books.ts";
+import { causeRows } from "./cause-rows.ts";
 import { TALLIED } from "./counted.ts";
 import { COVERED } from "./covered.ts";
 import type { Database } from "./database.ts";
@@ -49,7 +50,7 @@ const KNOWN_FLOWS = "select distinct flow from twintrack.tallies";
 
 /** What the questions to the store would say of a flow that it has no trial of. */
 const NO_TRIALS = {
-  ...{ sinceAt: null, days: 0, answered: 0, open: 0, verdicts: {}, notRun: {} },
+  ...{ sinceAt: null, days: 0, answered: 0, open: 0, verdicts: {}, notRun: {}, causes: [] },
   ...{ unexplained: 0, effectDifferences: 0, contractViolations: 0 },
   noise: { trials: 0, mismatches: 0 },
   ...{ latencyMs: { legacy: null, candidate: null }, p95Bounds: NO_BOUNDS },
@@ -99,7 +100,7 @@ interface CountRow {
 }
 
 type CountedRows = Summary &
-  Pick<FlowRow, "open" | "verdicts" | "notRun" | "trace" | "rules" | "models"> &
+  Pick<FlowRow, "open" | "verdicts" | "notRun" | "causes" | "trace" | "rules" | "models"> &
   Awaited<ReturnType<typeof costRow>>;
 
 async function countedRows(db: Database, flow: string): Promise<CountedRows> {
@@ -111,11 +112,15 @@ async function countedRows(db: Database, flow: string): Promise<CountedRows> {
   );
   const isNotRun = (row: CountRow) => row.verdict === "not_run";
   const verdicts = counts.filter((row) => row.verdict !== "" && !isNotRun(row));
+  const ended = {
+    verdicts: Object.fromEntries(verdicts.map((row) => [row.verdict, row.count])),
+    notRun: Object.fromEntries(counts.filter(isNotRun).map((row) => [row.reason, row.count])),
+  };
   return {
     ...(await summaryOf(db, flow)),
     open: counts.find((row) => row.verdict === "")?.count ?? 0,
-    verdicts: Object.fromEntries(verdicts.map((row) => [row.verdict, row.count])),
-    notRun: Object.fromEntries(counts.filter(isNotRun).map((row) => [row.reason, row.count])),
+    ...ended,
+    causes: await causeRows(db, flow, ended),
     ...(await costRow(db, flow)),
     ...(await modelRow(db, flow)),
     trace: await traceOf(db, flow),

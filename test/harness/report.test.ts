@@ -51,6 +51,25 @@ describe("the report value", () => {
     expect(flowOf("order_status")).toMatchObject({ matchRate: null, noise: { rate: null } });
   });
 
+  test("a flow of which no trial could be compared says so and why, in every form", () => {
+    const [first, ...rest] = reportRows().flows;
+    const causes = [
+      { verdict: "incomparable", reason: "memory_unrecorded: <checkpoint>", trials: 6 },
+    ];
+    const flows = [{ ...first, answered: 6, verdicts: { incomparable: 6 }, causes }, ...rest];
+    const lost = buildReport({ ...reportRows(), flows } as never, GENERATED_AT);
+    const forms = [
+      renderText(lost, { color: false, width: 80 }),
+      renderMarkdown(lost).replaceAll("&lt;", "<"),
+      renderHtml(lost).replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"'),
+    ];
+    for (const form of forms) {
+      expect(form).toContain("nothing could be compared: 6 incomparable");
+      expect(form).toContain("6 × incomparable: memory_unrecorded: <checkpoint>");
+      expect(form).toContain('shadow: { reads: "live" } lets legacy read');
+    }
+  });
+
   test("a mismatch that was decided to be intended does not count against the gate", () => {
     expect(flowOf("invoice_extract")?.gate.decision).toBe("open");
     expect(flowOf("invoice_extract")?.divergences).toMatchObject([{ blocking: false }]);

@@ -165,6 +165,34 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     expect(asked.filter((sql) => sql.includes("counted")).length).toBeGreaterThan(5);
   });
 
+  test("tells why trials were not compared and how the candidate failed, and what mends it", async () => {
+    const lost = (host: string): Story => ({
+      verdict: "incomparable",
+      reason: `PYTHON_UNAVAILABLE: it did not start; its last output:\nshop.tools cannot be imported: EgressRefused: A shadow run tried to connect ${host} outside of a tool; it was not done`,
+      hash: null,
+    });
+    const threw = (id: number): Story => ({
+      verdict: "candidate_error",
+      differences: [
+        { kind: "error", path: "", candidate: { name: "KeyError", message: `no order ${id}` } },
+      ],
+    });
+    await seen(lost("127.0.0.1:5201"), lost("127.0.0.1:5202"), threw(1), threw(22), threw(333));
+    await seen({ frame: { notRun: "shed" } });
+    const { flow } = await rows();
+    expect(flow.causes).toMatchObject([
+      { verdict: "candidate_error", reason: "KeyError: no order 1", trials: 3 },
+      { verdict: "incomparable", trials: 2 },
+      { verdict: "not_run", reason: "shed", trials: 1 },
+    ]);
+    const [told] = buildReport(await reportRows(fresh.db, config, FLOW), "2026-05-01").flows;
+    expect(told?.causes[1]?.remedy).toContain("egress: { hosts:");
+    const detailOf = (wanted: string) =>
+      told?.gate.reasons.find(({ criterion }) => criterion === wanted)?.detail;
+    expect(detailOf("not_run_rate")).toContain("EgressRefused: A shadow run tried to connect");
+    expect(detailOf("error_rate")).toContain("mostly KeyError: no order 1 (3)");
+  });
+
   test("tells with which version of a model a divergence comes", async () => {
     const old: Story = { model: "gpt-x-2026-08-01" };
     const next: Story = { model: "gpt-x-2026-11-01", day: 3 };
