@@ -5,6 +5,7 @@
  * in front belongs to it: when this algorithm changes, old divergences are not regrouped.
  */
 import { digest } from "../../core/json.ts";
+import type { Side } from "../../core/trigger.ts";
 import { type Difference, type DifferenceKind, isUnexplained } from "./difference.ts";
 import { escapeSegment, segmentsOf, unescapeSegment } from "./pointer.ts";
 
@@ -51,7 +52,16 @@ export function fingerprintOf(flow: string, difference: Difference): string {
 
 function groupKey(difference: Difference): string {
   const { kind, path, detail } = difference;
-  return kind === "effect" ? `${kind} ${path} ${detail ?? ""}` : `${kind} ${templatePath(path)}`;
+  if (kind === "effect") return `${kind} ${path} ${detail ?? ""}`;
+  const side = failedSide(difference);
+  return side === undefined ? `${kind} ${templatePath(path)}` : `${kind} of ${side}`;
+}
+
+/** Which side failed while the other answered; it tells two divergences at one place apart. */
+function failedSide({ kind, path, legacy, candidate }: Difference): Side | undefined {
+  if (path !== "" || (kind !== "error" && kind !== "timeout")) return undefined;
+  if (legacy === undefined) return candidate === undefined ? undefined : "candidate";
+  return candidate === undefined ? "legacy" : undefined;
 }
 
 /** The path without what differs from trial to trial. */
@@ -136,8 +146,9 @@ function describe(difference: Difference): string {
   }
 }
 
-function describeFailure({ path, legacy, candidate }: Difference, verb: string): string {
+function describeFailure(difference: Difference, verb: string): string {
+  const { path } = difference;
   if (path !== "") return `both failed, \`${path}\` differs`;
-  if (legacy === undefined && candidate === undefined) return verb;
-  return legacy === undefined ? `only candidate ${verb}` : `only legacy ${verb}`;
+  const side = failedSide(difference);
+  return side === undefined ? verb : `only ${side} ${verb}`;
 }

@@ -32,6 +32,22 @@ test("kind, path and flow all change the fingerprint", () => {
   expect(new Set(prints).size).toBe(4);
 });
 
+test("a failure of legacy alone and one of the candidate alone are two divergences", () => {
+  const error = { name: "ValueError", message: "no passenger" };
+  for (const kind of ["error", "timeout"] as const) {
+    const groups = groupDifferences("f", [
+      { kind, path: "", legacy: error },
+      { kind, path: "", candidate: error },
+    ]);
+    const verb = kind === "error" ? "failed" : "timed out";
+    expect(groups.map(({ title }) => title)).toEqual([
+      `only legacy ${verb}`,
+      `only candidate ${verb}`,
+    ]);
+    expect(new Set(groups.map((group) => group.fingerprint)).size).toBe(2);
+  }
+});
+
 test("texts that concatenate alike have different fingerprints", () => {
   expect(fingerprint("a|b", [value("/c")])).not.toBe(fingerprint("a", [value("|b/c")]));
 });
