@@ -49,6 +49,7 @@ export const COMMAND_ROLES: Readonly<Record<string, Role>> = {
   report: "viewer",
   books: "viewer",
   "triage history": "viewer",
+  "triage list": "viewer",
   "learned outputs": "viewer",
   "rules propose": "viewer",
   triage: "reviewer",

@@ -18,7 +18,7 @@ interface TriageOptions extends Record<string, string | boolean | undefined> {
 export function addTriageCommand(cli: Cli): void {
   cli.program
     .command("triage <flow> [fingerprint]")
-    .description("decide what a divergence is; merge or split divergences")
+    .description("list open divergences; decide what one is; merge or split them")
     .option("--as <decision>", "candidate_bug, intended, noise, legacy_bug or unsure")
     .option("--merge <fingerprints>", "two or more, with commas: they are one from now on")
     .option("--split <fingerprint>", "into parts, see --by")
@@ -37,6 +37,7 @@ export function addTriageCommand(cli: Cli): void {
 
 const EXAMPLES = `
 Examples:
+  twintrack triage refunds
   twintrack triage refunds v1:0123456789abcdef --as noise --why "random id"
   twintrack triage refunds --merge v1:0123456789abcdef,v1:fedcba9876543210 --why "one cause"
   twintrack triage refunds --split v1:0123456789abcdef --by path --why "only the first is a bug"`;
@@ -50,18 +51,23 @@ function triage(cli: Cli, flow: string, fingerprint: string | undefined, options
   return onStore(cli, command, args, (said: JsonObject) => told(command, flow, said));
 }
 
-/** @throws {TwintrackError} `USAGE` unless one thing is asked for. */
+/** @throws {TwintrackError} `USAGE` when several things are asked for. */
 function commandOf(fingerprint: string | undefined, options: TriageOptions): string {
   const { as, merge, split, restore, history } = options;
+  if (fingerprint === undefined && as !== undefined) {
+    throw new TwintrackError("USAGE", `--as ${as} needs the fingerprint of a divergence`, {
+      hint: "`twintrack triage <flow>` lists the open ones.",
+    });
+  }
   const asked = [
     ...(merge === undefined ? [] : ["triage merge"]),
     ...(split === undefined ? [] : ["triage split"]),
     ...(restore === undefined ? [] : ["triage restore"]),
     ...(history === true ? ["triage history"] : []),
-    ...(as === undefined && fingerprint === undefined ? [] : ["triage"]),
+    ...(fingerprint === undefined ? [] : ["triage"]),
   ];
-  const [command] = asked;
-  if (command !== undefined && asked.length === 1) return command;
+  const [command = "triage list"] = asked;
+  if (asked.length <= 1) return command;
   throw new TwintrackError("USAGE", "triage does one thing at a time", {
     hint: "A fingerprint with --as, or one of --merge, --split, --restore and --history.",
   });
@@ -77,6 +83,8 @@ function told(command: string, flow: string, said: JsonObject): string {
     }
     case "triage restore":
       return `${flow} ${String(said.fingerprint)}: merge or split taken back`;
+    case "triage list":
+      return openOnes(flow, said.divergences as unknown as OpenDivergence[]);
     case "triage history": {
       const rows = said.history as unknown as TriageRow[];
       return table(
@@ -89,4 +97,19 @@ function told(command: string, flow: string, said: JsonObject): string {
       return `${flow} ${String(said.fingerprint)}: ${String(said.decision)} (${String(said.who)}: ${String(said.why)}${until})${model}`;
     }
   }
+}
+
+interface OpenDivergence {
+  fingerprint: string;
+  title: string;
+  trials: number;
+  decision: string | null;
+}
+
+function openOnes(flow: string, divergences: readonly OpenDivergence[]): string {
+  if (divergences.length === 0) return `${flow} has no open divergence`;
+  const rows = divergences.map(({ fingerprint, title, trials, decision }) => [
+    ...[fingerprint, String(trials), decision ?? "not decided", title],
+  ]);
+  return table([["fingerprint", "trials", "decision", "divergence"], ...rows]);
 }

@@ -2,6 +2,7 @@
 import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import { clusterOf } from "../model-version.ts";
+import { blocks } from "../report/divergence.ts";
 import type { Decision, DivergenceRow } from "../report/rows.ts";
 import { clusterText } from "../report/words.ts";
 import type { Database } from "../store/database.ts";
@@ -149,6 +150,17 @@ export const TRIAGE_COMMANDS: Record<string, StoreCommand> = {
     const fingerprint = textOf(args, "restore");
     await restoreDivergence(desk.db, flow, fingerprint, statementOf(args));
     return done(flow, { fingerprint });
+  },
+
+  async "triage list"({ db, sides }, args) {
+    const flow = textOf(args, "flow");
+    sides.configOf(flow);
+    const now = new Date().toISOString();
+    const open = (await divergenceRows(db, flow)).filter((row) => blocks(row, now));
+    const divergences = open.map(({ fingerprint, title, trials, decision }) => ({
+      ...{ fingerprint, title, trials, decision: decision?.decision ?? null },
+    }));
+    return done(flow, { divergences });
   },
 
   async "triage history"({ db, sides }, args) {

@@ -7,7 +7,7 @@ import { clusterOf } from "../model-version.ts";
 import { isExpired } from "./evidence.ts";
 import { percent } from "./percent.ts";
 import type { Divergence, Sample } from "./report.ts";
-import type { Decision, DivergenceRow, FlowRow, SampleRow } from "./rows.ts";
+import type { DivergenceRow, FlowRow, SampleRow } from "./rows.ts";
 import { clusterText } from "./words.ts";
 
 const MAX_SAMPLES = 3;
@@ -35,7 +35,7 @@ export function reportDivergence(
     noiseRate: noise,
     ...(decision ? { decision } : {}),
     ...(model && { model }),
-    blocking: isBlocking(decision),
+    blocking: blocks(row, now),
     explanation: [explain(row, flow, noise), ...(model ? [clusterText(model)] : [])].join(" "),
     samples: samples
       .filter((sample) => sample.flow === row.flow && sample.fingerprint === fingerprint)
@@ -62,8 +62,8 @@ function whyGrouped({ grouping, kind, path, members }: DivergenceRow): string {
 }
 
 /** Undecided, unsure, expired and `candidate_bug` all keep the gate from opening. */
-function isBlocking(decision: (Decision & { expired: boolean }) | undefined): boolean {
-  if (!decision || decision.expired) return true;
+export function blocks({ decision }: Pick<DivergenceRow, "decision">, now: string): boolean {
+  if (!decision || isExpired(decision.until, now)) return true;
   return decision.decision === "candidate_bug" || decision.decision === "unsure";
 }
 

@@ -101,6 +101,7 @@ function divergences(all: readonly Divergence[]): string[] {
       divergence.model
         ? `${divergence.title} (${clusterText(divergence.model)})`
         : divergence.title,
+      code(divergence.fingerprint),
       `${percent(divergence.share)} (${number(divergence.count)})`,
       noiseText(divergence),
       decisionLabel(divergence),
@@ -108,7 +109,10 @@ function divergences(all: readonly Divergence[]): string[] {
   const more = all.length - rows.length;
   const rest = more > 0 ? [`And ${plural(more, "divergence", "divergences")} more.`] : [];
   return [
-    table(["", "Divergence", "Share of differing trials", "Noise", "Decision"], rows),
+    table(
+      ["", "Divergence", "Fingerprint", "Share of differing trials", "Noise", "Decision"],
+      rows,
+    ),
     ...rest,
   ];
 }

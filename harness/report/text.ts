@@ -1,7 +1,7 @@
 /** The report for a terminal. */
 import type { Reason } from "../gate.ts";
 import { percent } from "./percent.ts";
-import type { Divergence, FlowReport, Report } from "./report.ts";
+import type { FlowReport, Report } from "./report.ts";
 import {
   booksText,
   causeText,
@@ -71,8 +71,7 @@ function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
   const rules = rulesText(flow);
   if (rules !== null) lines.push("", `${paint("bold", "  Explained by rules:")} ${rules}`);
   lines.push(...flow.alarms.map((alarm) => paint("red", `  ! ${alarm}`)));
-  if (flow.divergences.length > 0)
-    lines.push("", ...divergenceLines(flow.divergences, paint, width));
+  if (flow.divergences.length > 0) lines.push("", ...divergenceLines(flow, paint, width));
   return lines.join("\n");
 }
 
@@ -134,7 +133,7 @@ function align(text: string, width: number, right: boolean): string {
 }
 
 function divergenceLines(
-  divergences: readonly Divergence[],
+  { name: flow, divergences }: FlowReport,
   paint: Paint,
   width: number,
 ): string[] {
@@ -142,15 +141,19 @@ function divergenceLines(
     const sign = divergence.blocking ? paint("red", "✗") : paint("green", "✓");
     const share = percent(divergence.share).padStart(7);
     const facts = `${share}  ${divergence.title}  [${decisionLabel(divergence)}; noise ${noiseText(divergence)}]`;
-    const line = `  ${sign} ${cut(facts, width - 4)}  `.trimEnd();
-    const { model } = divergence;
-    return model ? `${line}\n${paint("dim", cut(`      ${clusterText(model)}`, width))}` : line;
+    const { model, fingerprint } = divergence;
+    // On a line of its own: a fingerprint that is cut cannot be copied.
+    return [
+      `  ${sign} ${cut(facts, width - 4)}  `.trimEnd(),
+      paint("dim", `      ${fingerprint}`),
+      ...(model ? [paint("dim", cut(`      ${clusterText(model)}`, width))] : []),
+    ].join("\n");
   });
   const more = divergences.length - lines.length;
   return [
     paint("bold", "  Divergences, by share of the trials that differ"),
     ...lines,
-    ...(more > 0 ? [paint("dim", `    and ${more} more`)] : []),
+    ...(more > 0 ? [paint("dim", `    and ${more} more: twintrack triage ${flow}`)] : []),
   ];
 }
 

@@ -48,7 +48,25 @@ test("triage merges, decides, splits back and tells its history, one thing at a 
     expect(history).toContain(what);
   const twice = await run("triage", "drifting", a, "--as", "noise", "--split", a, "--why", "x");
   expect(twice).toMatchObject({ code: 2, error: { code: "USAGE" } });
-  expect(await run("triage", "drifting")).toMatchObject({ code: 2, error: { code: "USAGE" } });
+  const nothing = await run("triage", "drifting", "--as", "noise", "--why", "x");
+  expect(nothing).toMatchObject({ code: 2, error: { code: "USAGE" } });
+});
+
+test("triage of a flow lists its open divergences, whose fingerprints the report shows whole", async () => {
+  const { reply } = await run("report", "drifting");
+  const open = reply.data.flows[0].divergences.filter(
+    ({ blocking }: { blocking: boolean }) => blocking,
+  );
+  const listed = await run("triage", "drifting");
+
+  expect(open.length).toBeGreaterThan(0);
+  expect(listed.code).toBe(0);
+  const prints = (rows: { fingerprint: string }[]) => rows.map(({ fingerprint }) => fingerprint);
+  expect(prints(listed.reply.data.divergences)).toEqual(prints(open));
+  for (const fingerprint of prints(open)) {
+    for (const words of [["triage"], ["report"], ["report", "--markdown"]])
+      expect(await told(words[0] ?? "", "drifting", ...words.slice(1))).toContain(fingerprint);
+  }
 });
 
 test("rules propose says of a flow that never differs from itself that there is nothing to propose", async () => {
