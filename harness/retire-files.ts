@@ -4,20 +4,22 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { TwintrackError } from "../core/error.ts";
 import type { ResolvedConfig, ToolSource } from "./config.ts";
 import { type ConfigEdit, type EntryPath, withoutEntries } from "./config-edit.ts";
+import { usersOf } from "./importers.ts";
 import type { Retirement } from "./retire.ts";
 import {
   entriesOf,
-  pythonImports,
+  type ProjectFile,
+  projectFiles,
+  pythonRoots,
   reach,
   scriptImports,
-  sourceFiles,
   textOf,
 } from "./source-files.ts";
 import { unifiedDiff } from "./unified-diff.ts";
 
 export interface KeptFile {
   file: string;
-  /** Files that import it. */
+  /** Files that import it, or name it. */
   by: string[];
 }
 
@@ -33,10 +35,11 @@ export function unusedToolSources(
 ): string[] {
   const seen = new Set([...users.values()].flatMap((by) => [...by]));
   const reached = new Set<string>();
+  const roots = pythonRoots(config);
   for (const name of others) {
     const entries = entriesOf(config, config.flows[name]?.legacy);
     if (entries.length === 0 && !seen.has(`${name} (legacy)`)) return [];
-    for (const file of entries) reach(file, reached);
+    for (const file of entries) reach(file, reached, roots);
   }
   const isNeeded = ([id, source]: [string, ToolSource]) =>
     used.some(({ tool }) => tool.startsWith(`${id}.`)) ||
@@ -55,56 +58,64 @@ export function legacyFiles(
   flow: string,
   unusedSources: readonly string[],
 ): Pick<Retirement, "deletableFiles" | "keptFiles"> {
-  const { doomed, kept } = reachedFiles(config, flow, unusedSources);
-  const files = [...doomed].filter((file) => !kept.has(file));
-  const importers = importersOf(config, files);
-  // What is imported from elsewhere stays, and with it all that it needs.
-  const stays = new Set<string>();
-  for (const file of importers.keys()) reach(file, stays);
+  const edit = tryEdit(config, flow, unusedSources);
+  const { doomed, kept } = reachedFiles(config, flow, unusedSources, edit);
+  const entries = new Set(entriesOf(config, config.flows[flow]?.legacy));
   const told = (file: string) => relative(config.baseDir, file);
+  const files = [...doomed].filter((file) => !kept.has(file));
+  const programs = files.filter((file) => !entries.has(file) && isProgram(file));
+  const candidates = new Set(files.filter((file) => !programs.includes(file)));
+  const users = usersOf(candidates, projectOf(config, edit), pythonRoots(config));
   return {
-    deletableFiles: files
-      .filter((file) => !stays.has(file))
+    deletableFiles: [...candidates]
+      .filter((file) => !users.has(file))
       .map(told)
       .sort(),
-    keptFiles: [...importers].map(([file, by]) => ({ file: told(file), by: by.map(told) })),
+    keptFiles: [
+      ...programs.map((file) => ({ file: told(file), by: ["it can be run by itself"] })),
+      ...[...users].map(([file, by]) => ({ file: told(file), by: by.map(told) })),
+    ],
   };
 }
 
-function reachedFiles(config: ResolvedConfig, flow: string, unusedSources: readonly string[]) {
+/** Somebody may run it from outside of the project: a shell, a timer. */
+function isProgram(file: string): boolean {
+  return file.endsWith(".py") && /^if\s+__name__\s*==/m.test(textOf(file) ?? "");
+}
+
+/** Everything in the repository that may use a file; the configuration as the patch leaves it. */
+function projectOf(config: ResolvedConfig, edit: ConfigEdit | undefined): ProjectFile[] {
+  const files = projectFiles(repositoryOf(config.baseDir)).filter(
+    ({ path }) => path !== config.file,
+  );
+  if (config.file === undefined || edit === undefined) return files;
+  return [...files, { path: config.file, kind: "source", text: edit.text }];
+}
+
+function reachedFiles(
+  config: ResolvedConfig,
+  flow: string,
+  unusedSources: readonly string[],
+  edit: ConfigEdit | undefined,
+) {
   const kept = new Set<string>();
   const doomed = new Set<string>();
+  const roots = pythonRoots(config);
+  const follow = (file: string, reached: Set<string>) => reach(file, reached, roots);
   for (const [name, other] of Object.entries(config.flows)) {
-    for (const file of entriesOf(config, other.legacy)) reach(file, name === flow ? doomed : kept);
-    for (const file of entriesOf(config, other.candidate)) reach(file, kept);
+    for (const file of entriesOf(config, other.legacy)) follow(file, name === flow ? doomed : kept);
+    for (const file of entriesOf(config, other.candidate)) follow(file, kept);
   }
   for (const [id, source] of Object.entries(config.tools)) {
     const target = unusedSources.includes(id) ? doomed : kept;
-    for (const file of filesOf(config, source)) reach(file, target);
+    for (const file of filesOf(config, source)) follow(file, target);
   }
-  const edit = tryEdit(config, flow, unusedSources);
-  for (const module of edit?.droppedImports ?? []) reach(resolve(config.baseDir, module), doomed);
+  for (const module of edit?.droppedImports ?? []) follow(resolve(config.baseDir, module), doomed);
   // What the configuration imports itself, once its entries are gone; loaders were looked at above.
   const text = edit?.text ?? textOf(config.file ?? "") ?? "";
   const file = config.file ?? config.baseDir;
-  for (const found of scriptImports(file, text.replaceAll("import(", ""))) reach(found, kept);
+  for (const found of scriptImports(file, text.replaceAll("import(", ""))) follow(found, kept);
   return { doomed, kept };
-}
-
-/** Who outside of these files imports one of them; the configuration is asked by itself. */
-function importersOf(config: ResolvedConfig, files: readonly string[]): Map<string, string[]> {
-  const importers = new Map<string, string[]>();
-  if (files.length === 0) return importers;
-  const doomed = new Set(files);
-  for (const file of sourceFiles(config.baseDir)) {
-    if (doomed.has(file) || file === config.file) continue;
-    const text = textOf(file) ?? "";
-    const imports = file.endsWith(".py") ? pythonImports(file, text) : scriptImports(file, text);
-    for (const target of new Set(imports)) {
-      if (doomed.has(target)) importers.set(target, [...(importers.get(target) ?? []), file]);
-    }
-  }
-  return importers;
 }
 
 function entryPaths(

@@ -12,7 +12,7 @@ export interface Retirement {
   flow: string;
   /** Files that only this flow's legacy side needs, relative to the config file. */
   deletableFiles: string[];
-  /** Files of its legacy side that something else in the project imports. */
+  /** Files of its legacy side that something else in the project imports or names. */
   keptFiles: KeptFile[];
   /** Lines to take out of the configuration. */
   configEntries: string[];
@@ -106,7 +106,8 @@ interface Uses {
 function reasonsAgainst(flow: string, { stage, byLegacy, open, sharers }: Uses) {
   const reasons: { why: string; hint: string }[] = [];
   const add = (why: string, hint: string) => reasons.push({ why, hint });
-  if (stage !== "cutover")
+  // A flow that is retired already may still want its patch.
+  if (stage !== "cutover" && stage !== "retired")
     add(`it is at ${stage}, not at cutover`, `First: twintrack cutover ${flow}`);
   if (byLegacy > 0) {
     const why = `${byLegacy} triggers were answered by legacy after the cutover`;

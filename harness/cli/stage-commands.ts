@@ -251,7 +251,7 @@ function renderRetirement(data: JsonObject): string {
   return [
     `${String(data.flow)}: nothing uses its legacy side any more`,
     ...list(
-      "stays, because something imports it",
+      "stays, because something may use it",
       (data.keptFiles as { file: string; by: string[] }[]).map(
         ({ file, by }) => `${file}  (${by.join(", ")})`,
       ),

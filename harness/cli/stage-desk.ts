@@ -109,7 +109,8 @@ async function retire(desk: Desk, args: JsonObject): Promise<Reply> {
   const retirement = await checkRetirement(desk.db, desk.config, desk.sides, flow, days);
   // Before the change: a configuration that no patch can edit keeps its flow where it is.
   const patch = args.patch === true ? retirePatch(desk.config, retirement) : {};
-  if (args.dryRun !== true) await change(desk, args, "retired");
+  const { stage } = await stageOf(desk, flow);
+  if (args.dryRun !== true && stage !== "retired") await change(desk, args, "retired");
   const data = { ...retirement, ...patch } as unknown as JsonValue;
   return { command: "retire", exitCode: EXIT.ok, data };
 }
