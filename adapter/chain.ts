@@ -6,7 +6,7 @@
  */
 import type { Effect } from "../core/effect.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { ToolCall } from "../core/ledger.ts";
+import type { FreeArguments, ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall, ModelSharing } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
@@ -28,6 +28,8 @@ export type ChainTools =
   | {
       mode: "recorded";
       recording: readonly ToolCall[];
+      /** Arguments in which a write may differ from its record, by the author's tool name. */
+      free?: FreeArguments;
       reads: "recorded" | "live" | AnswerRead;
       modelRecording?: readonly ModelCall[];
       /** Default `live`. */

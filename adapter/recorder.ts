@@ -8,7 +8,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Effect, effectOf } from "../core/effect.ts";
 import { TwintrackError } from "../core/error.ts";
-import { type AnswerBook, answerBook, occurrenceCounter, type ToolCall } from "../core/ledger.ts";
+import {
+  type AnswerBook,
+  alikeBut,
+  answerBook,
+  occurrenceCounter,
+  type ToolCall,
+} from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
@@ -43,7 +49,8 @@ export function recorder({ tools, effects }: Pick<ChainOptions, "tools" | "effec
   const elapsedMs = () => performance.now() - startedAt;
   const entries: Entry[] = [];
   const nextOccurrence = occurrenceCounter();
-  const book = tools.mode === "recorded" ? answerBook(tools.recording) : undefined;
+  const book =
+    tools.mode === "recorded" ? answerBook(tools.recording, alikeBut(tools.free ?? {})) : undefined;
   const reads = tools.mode === "recorded" ? tools.reads : "live";
 
   function begin(call: InterceptedCall, effect: Effect): Entry {

@@ -1,4 +1,5 @@
 /** One tool call of a flow: granted by the ledger when it writes, recorded always. */
+import type { NamedCall } from "./counterpart.ts";
 import type { Effect } from "./effect.ts";
 import { TwintrackError } from "./error.ts";
 import { type JsonValue, toJson } from "./json.ts";
@@ -20,6 +21,7 @@ export interface CallRequest {
   step: string;
   tool: string;
   args: JsonValue;
+  as?: NamedCall | undefined;
   signal: AbortSignal;
   timeoutMs: number;
 }
@@ -54,10 +56,11 @@ export async function callTool(context: CallContext, request: CallRequest): Prom
 }
 
 function startRecord(context: CallContext, request: CallRequest, effect: Effect): ToolCall {
-  const { tool, args, step } = request;
+  const { tool, args, as, step } = request;
   return {
     tool,
     args,
+    ...(as && { as }),
     effect,
     occurrence: context.nextOccurrence(tool, args),
     step,
@@ -73,8 +76,9 @@ async function read(
   request: CallRequest,
   record: ToolCall,
 ): Promise<JsonValue> {
-  const { signal, timeoutMs } = request;
-  const result = await context.tools.callTool(request.tool, request.args, { signal, timeoutMs });
+  const { tool, args, as, signal, timeoutMs } = request;
+  const options = { signal, timeoutMs, ...(as && { as }) };
+  const result = await context.tools.callTool(tool, args, options);
   record.served = servedOf(result);
   return resultValue(result);
 }

@@ -5,7 +5,9 @@
  * drawn, hashed and run in parallel, and the compiler rejects a step that is read but not needed,
  * an unknown or duplicate step, and an output that may be undefined (`when`, `onError: "continue"`).
  */
+
 import type { Prompt } from "./ask.ts";
+import type { LegacyHint } from "./counterpart.ts";
 import { TwintrackError } from "./error.ts";
 import { canonicalText, digest, type JsonValue } from "./json.ts";
 import { jsonSchemaOf, type Schema } from "./schema.ts";
@@ -35,13 +37,7 @@ export interface StepTools {
   id(): string;
 }
 
-/** The `nth` call of `tool` in a run of legacy, from 0. */
-export interface LegacyHint {
-  tool: string;
-  nth: number;
-}
-
-interface StepPolicy<Needs> {
+interface StepPolicy<Context, Needs> {
   /** Steps whose outputs this step reads. */
   needs?: Needs;
   /** Further attempts after the first. Default 0. Waits 200 ms · 2^n, at most 2,000 ms. */
@@ -51,10 +47,10 @@ interface StepPolicy<Needs> {
   /** Limit of one attempt. Default 30,000. */
   timeoutMs?: number;
   /** When names and arguments do not tell it: the legacy call that this step stands for. */
-  legacy?: LegacyHint;
+  legacy?: LegacyHint<Context>;
 }
 
-interface RunStep<Context, Output, Needs> extends StepPolicy<Needs> {
+interface RunStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
   run: (context: Context, tools: StepTools) => Output | Promise<Output>;
   output?: Schema<Output>;
   tool?: never;
@@ -63,7 +59,7 @@ interface RunStep<Context, Output, Needs> extends StepPolicy<Needs> {
   model?: never;
 }
 
-interface ToolStep<Context, Output, Needs> extends StepPolicy<Needs> {
+interface ToolStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
   tool: string;
   args: (context: Context) => unknown;
   output: Schema<Output>;
@@ -73,7 +69,7 @@ interface ToolStep<Context, Output, Needs> extends StepPolicy<Needs> {
   model?: never;
 }
 
-interface ModelStep<Context, Output, Needs> extends StepPolicy<Needs> {
+interface ModelStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
   /** One of the configuration's models. */
   model: string;
   prompt: (context: Context) => Prompt;

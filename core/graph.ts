@@ -1,5 +1,6 @@
 /** A flow's static graph: to draw, to diff, to name the steps of. */
-import type { Flow, LegacyHint, Step } from "./flow.ts";
+import { type LegacyCall, legacyCall } from "./counterpart.ts";
+import type { Flow, Step } from "./flow.ts";
 
 export interface FlowGraph {
   flow: string;
@@ -12,7 +13,7 @@ export interface FlowGraph {
     model?: string;
     optional: boolean;
     /** The call of the old chain that the step stands for. */
-    legacy?: LegacyHint;
+    legacy?: LegacyCall;
   }[];
   edges: { from: string; to: string }[];
 }
@@ -28,7 +29,7 @@ export function graph(flow: Flow): FlowGraph {
       ...(step.action.kind === "tool" ? { tool: step.action.tool } : {}),
       ...(step.action.kind === "model" ? { model: step.action.model } : {}),
       optional: step.when !== undefined || step.onError === "continue",
-      ...(step.legacy ? { legacy: step.legacy } : {}),
+      ...(step.legacy ? { legacy: legacyCall(step.legacy) } : {}),
     })),
     edges: flow.steps.flatMap((step) => step.needs.map((from) => ({ from, to: step.name }))),
   };

@@ -2,8 +2,10 @@
  * The append-only history of one run, keyed by step name and attempt, never by position:
  * parallel steps may finish in any order and still replay to the same result.
  */
+
+import type { LegacyCall } from "./counterpart.ts";
 import { TwintrackError } from "./error.ts";
-import type { Flow, LegacyHint } from "./flow.ts";
+import type { Flow } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
 import type { SerializedError } from "./outcome.ts";
 
@@ -15,7 +17,7 @@ export type RunEvent = { at: number } & (
       attempt: number;
       args?: JsonValue;
       /** The call of the old chain that the step stands for. */
-      legacy?: LegacyHint;
+      legacy?: LegacyCall;
     }
   | { type: "step_returned"; step: string; attempt: number; output: JsonValue; durationMs: number }
   /** `retryInMs` is null when no attempt is left. */
@@ -93,7 +95,7 @@ function noteEvent(step: StepPast, event: Extract<RunEvent, { step: string }>): 
 /** A step that stands for a call of the old chain. */
 export interface HintedStep {
   step: string;
-  legacy: LegacyHint;
+  legacy: LegacyCall;
   /** Of its last attempt, since the run started. */
   startedAtMs: number;
   /** 0 when it did not return. */

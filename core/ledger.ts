@@ -5,18 +5,17 @@
  * both): a call is answered by the first unused recorded call with the same tool and the same
  * canonical arguments. A write without one is refused. There is no way to execute a write here.
  */
+import type { NamedCall } from "./counterpart.ts";
 import type { Effect } from "./effect.ts";
-import { canonicalText, digest, type JsonValue } from "./json.ts";
+import { canonicalText, digest, isJsonObject, type JsonValue } from "./json.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Served } from "./tool.ts";
 import type { Side } from "./trigger.ts";
 
 /** One tool call of one run, as it was recorded. */
-export interface ToolCall {
-  /** Name in the catalogue, for example `billing.refund`. */
-  tool: string;
-  /** Arguments after the schema's defaults and coercions. */
-  args: JsonValue;
+export interface ToolCall extends NamedCall {
+  /** The call of the old chain that it takes the place of, by the hint of its step. */
+  as?: NamedCall;
   effect: Effect;
   /** 0 for the first call of this tool with these arguments in this run, 1 for the second … */
   occurrence: number;
@@ -52,13 +51,24 @@ export function callKey(tool: string, args: JsonValue): string {
   return `${tool} ${canonicalText(args)}`;
 }
 
-/** Answers calls from a recording; every recorded call is given out once, in order. */
-export function answerBook(recording: readonly ToolCall[]): AnswerBook {
+/**
+ * Answers calls from a recording; every recorded call is given out once, in order.
+ *
+ * @param isLike says of a write that was recorded with other arguments whether it is the same call.
+ */
+export function answerBook(
+  recording: readonly ToolCall[],
+  isLike?: (recorded: ToolCall, args: JsonValue) => boolean,
+): AnswerBook {
   const waiting = Map.groupBy(recording, (call) => callKey(call.tool, call.args));
   const used = new Set<ToolCall>();
+  const equal = (tool: string, args: JsonValue) =>
+    waiting.get(callKey(tool, args))?.find((call) => !used.has(call));
+  const alike = (tool: string, args: JsonValue) =>
+    isLike && recording.find((call) => call.tool === tool && !used.has(call) && isLike(call, args));
   return {
     answer(tool, args, effect) {
-      const call = waiting.get(callKey(tool, args))?.shift();
+      const call = equal(tool, args) ?? (effect === "write" ? alike(tool, args) : undefined);
       if (call) {
         used.add(call);
         return { kind: "recorded", call };
@@ -69,6 +79,26 @@ export function answerBook(recording: readonly ToolCall[]): AnswerBook {
     },
     unused: () => recording.filter((call) => !used.has(call)),
   };
+}
+
+/** Arguments of writes that may be other ones, by tool: for each the keys that lead to it. */
+export type FreeArguments = Readonly<Record<string, readonly (readonly string[])[]>>;
+
+/** For an {@link answerBook}: calls are alike that are equal but for free arguments. */
+export function alikeBut(free: FreeArguments): (recorded: ToolCall, args: JsonValue) => boolean {
+  return ({ tool, args: recorded }, args) => {
+    const paths = Object.hasOwn(free, tool) ? free[tool] : undefined;
+    if (!paths) return false;
+    const fixed = (value: JsonValue) => canonicalText(paths.reduce(without, value));
+    return fixed(recorded) === fixed(args);
+  };
+}
+
+function without(value: JsonValue, [key, ...rest]: readonly string[]): JsonValue {
+  if (key === undefined) return null;
+  if (!isJsonObject(value) || !Object.hasOwn(value, key)) return value;
+  const { [key]: inner, ...others } = value;
+  return rest.length === 0 ? others : { ...others, [key]: without(inner as JsonValue, rest) };
 }
 
 export interface LedgerKeyParts {

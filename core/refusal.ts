@@ -1,10 +1,18 @@
 /** Why a call of a shadow run is not answered, in both languages' words. */
 import { TwintrackError } from "./error.ts";
 
-export function writeRefused(tool: string): TwintrackError {
+/** @param others where its arguments differ from those of a call that the other side made. */
+export function writeRefused(tool: string, others: readonly string[] = []): TwintrackError {
+  const made =
+    others.length > 0 ? `made with other arguments (${others.join(", ")})` : "did not make";
+  const hint =
+    others.length > 0
+      ? `What may differ, a rule says: { path: "${others[0]}", ignore: true, reason: … }.`
+      : "A step that takes the place of another tool's call says so: legacy: { tool, args }.";
   return new TwintrackError(
     "EFFECT_REFUSED",
-    `${tool} is a write that the other side did not make; it was not executed`,
+    `${tool} is a write that the other side ${made}; it was not executed`,
+    { hint },
   );
 }
 

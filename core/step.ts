@@ -1,6 +1,7 @@
 /** One step: its attempts, backoff, time limit and error policy. */
 import { askedFor, askModel, questionOf } from "./ask.ts";
 import { argsOf, callTool } from "./call.ts";
+import { legacyCall, standsFor } from "./counterpart.ts";
 import { isTwintrackError, TwintrackError } from "./error.ts";
 import type { Step } from "./flow.ts";
 import type { StepEnd } from "./history.ts";
@@ -172,7 +173,7 @@ function perform(attempt: Attempt, signal: AbortSignal): Promise<unknown> {
 }
 
 function startOf(step: Step, attempt: number) {
-  const hint = step.legacy ? { legacy: step.legacy } : {};
+  const hint = step.legacy ? { legacy: legacyCall(step.legacy) } : {};
   return { type: "step_started" as const, step: step.name, attempt, ...hint };
 }
 
@@ -193,8 +194,9 @@ async function callStepTool(
 ): Promise<JsonValue> {
   const args = argsOf(run.context.tools, action.tool, action.args(context));
   await run.record({ ...startOf(step, number), args });
-  const { timeoutMs } = step;
-  return callTool(run.context, { step: step.name, tool: action.tool, args, signal, timeoutMs });
+  const { name, timeoutMs } = step;
+  const as = standsFor(step.legacy, context, args);
+  return callTool(run.context, { step: name, tool: action.tool, args, as, signal, timeoutMs });
 }
 
 async function askStepModel(

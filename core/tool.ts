@@ -5,6 +5,8 @@
  * `core` imports no protocol package. A tool that failed is a result with
  * `isError`; a call that could not be made is a thrown {@link TwintrackError}.
  */
+
+import type { NamedCall } from "./counterpart.ts";
 import type { Effect } from "./effect.ts";
 import { TwintrackError } from "./error.ts";
 import { isJsonObject, type JsonValue } from "./json.ts";
@@ -27,6 +29,8 @@ export interface ToolCallOptions {
   onProgress?: (progress: { progress: number; total?: number; message?: string }) => void;
   /** Values for arguments that the host fills (runtime, state, store); never taken from the caller. */
   inject?: Readonly<Record<string, unknown>>;
+  /** The call of the old chain that this one takes the place of; a shadow is answered from its record. */
+  as?: NamedCall;
   /** Told to the tool beside its arguments, and never to the model: trace context, a tenant. */
   metadata?: Readonly<Record<string, unknown>>;
 }

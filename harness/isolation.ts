@@ -4,10 +4,12 @@
  * The port has no way to execute a write: it holds the recording, the tools' declarations, and at
  * most a function that answers reads. A write that was not recorded is refused, whatever flags say.
  */
+
+import type { NamedCall } from "../core/counterpart.ts";
 import type { Effect } from "../core/effect.ts";
 import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
-import { answerBook, type ToolCall } from "../core/ledger.ts";
+import { answerBook, type LedgerAnswer, type ToolCall } from "../core/ledger.ts";
 import { readUnrecorded, recordLossy, writeRefused } from "../core/refusal.ts";
 import {
   RESULT_META_KEY,
@@ -16,6 +18,8 @@ import {
   type ToolPort,
   type ToolResult,
 } from "../core/tool.ts";
+import { ruleForArguments, unexplainedArguments } from "./compare/arguments.ts";
+import type { CompiledRule } from "./compare/rules.ts";
 import type { Past } from "./snapshot.ts";
 
 /** What isolation may know of the tools: their names and schemas, never their code. */
@@ -55,13 +59,34 @@ export interface IsolatedTools extends ToolDeclarations {
   unservable(): string | undefined;
 }
 
+export interface Isolation {
+  /** Answers reads that are not in the recording; without it they are refused. */
+  unrecorded?: ReadTool | undefined;
+  /** Which differences between the arguments of two writes are explained. */
+  rules?: readonly CompiledRule[];
+  /** The name in the catalogue of a tool that the old chain calls. */
+  qualify?: (tool: string) => string;
+}
+
 export function isolatedTools(
   declarations: ToolDeclarations,
   recording: readonly ToolCall[],
-  /** Answers reads that are not in the recording; without it they are refused. */
-  unrecorded?: ReadTool,
+  { unrecorded, rules = [], qualify = (tool) => tool }: Isolation = {},
 ): IsolatedTools {
-  const book = answerBook(recording);
+  const book = answerBook(recording, ({ tool, args }, candidate) => {
+    return ruleForArguments(tool, { legacy: args, candidate }, rules) !== undefined;
+  });
+  const ask = ({ tool, args }: NamedCall, effect: Effect) =>
+    book.answer(tool, declarations.canonicalArgs(tool, args), effect);
+  const asked = (own: NamedCall, effect: Effect, as?: NamedCall): LedgerAnswer => {
+    const answer = as && ask(as, effect);
+    return answer?.kind === "recorded" ? answer : ask(own, effect);
+  };
+  /** Where its arguments differ from those of the first call of the tool that nobody asked for. */
+  const others = ({ tool, args }: NamedCall): string[] => {
+    const made = book.unused().find((call) => call.tool === tool);
+    return made ? unexplainedArguments(tool, { legacy: made.args, candidate: args }, rules) : [];
+  };
   let servedMs = 0;
   let unservable: string | undefined;
   return {
@@ -70,11 +95,9 @@ export function isolatedTools(
     effectOf: (name) => declarations.effectOf(name),
     canonicalArgs: (name, args) => declarations.canonicalArgs(name, args),
     async callTool(name, args, options) {
-      const answer = book.answer(
-        name,
-        declarations.canonicalArgs(name, args),
-        declarations.effectOf(name),
-      );
+      const own = { tool: name, args };
+      const as = options?.as && { tool: qualify(options.as.tool), args: options.as.args };
+      const answer = asked(own, declarations.effectOf(name), as);
       if (answer.kind === "recorded" && answer.call.partial) {
         unservable ??= name;
         throw recordLossy(name);
@@ -83,7 +106,7 @@ export function isolatedTools(
         servedMs += answer.call.durationMs;
         return recordedResult(answer.call);
       }
-      if (answer.kind === "refused") throw writeRefused(name);
+      if (answer.kind === "refused") throw writeRefused(name, others(as ?? own));
       if (unrecorded) return unrecorded(name, args, options);
       throw readUnrecorded(name);
     },

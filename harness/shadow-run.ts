@@ -3,13 +3,15 @@ import type { Catalog } from "../adapter/catalog.ts";
 import type { AnswerRead, ChainRun } from "../adapter/chain.ts";
 import { withAttempts } from "../adapter/egress.ts";
 import type { Contract } from "../adapter/tool-server.ts";
+import { counterpartOf } from "../core/counterpart.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { ToolCall } from "../core/ledger.ts";
+import type { FreeArguments, ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import { type ModelCall, sharingOf } from "../core/model.ts";
 import { runFlow } from "../core/run.ts";
 import type { Side } from "../core/trigger.ts";
+import { freeArguments } from "./compare/arguments.ts";
 import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { isolatedTools, type ReadTool, readsFrom, readsOf } from "./isolation.ts";
 import type { Bar, ComparedRun } from "./judgement.ts";
@@ -52,6 +54,19 @@ export function named(
   });
 }
 
+/** Calls of a candidate; where they take the place of legacy's, those are named as legacy's are. */
+export function placed(
+  { catalog, config }: Pick<Bench, "catalog" | "config">,
+  calls: readonly ToolCall[],
+): ToolCall[] {
+  const meant = toolsMeantBy(config);
+  return calls.map((call) => {
+    if (!call.as) return call;
+    const tool = catalog.qualify(call.as.tool, meant);
+    return { ...call, as: { tool, args: catalog.canonicalArgs(tool, call.as.args) } };
+  });
+}
+
 export async function runOther(
   bench: Bench,
   other: Side,
@@ -75,7 +90,11 @@ async function runCandidate(
   const limitMs = shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS;
   const signal = AbortSignal.timeout(limitMs);
   const past = pastOf(bench, trial);
-  const tools = isolatedTools(bench.catalog, calls, unrecordedReads(bench, past));
+  const tools = isolatedTools(bench.catalog, calls, {
+    unrecorded: unrecordedReads(bench, past),
+    rules: bench.rules,
+    qualify: (tool) => bench.catalog.qualify(tool, toolsMeantBy(bench.config)),
+  });
   const models = isolatedModels(bench.sides.models, modelCalls, {
     unrecorded: shadow.models ?? "live",
     spend: () => spend(bench, 1),
@@ -94,7 +113,7 @@ async function runCandidate(
   const lossy = tools.unservable();
   const reason = lossy === undefined ? past?.failed() : `recording_lossy: ${lossy}`;
   return {
-    ...bounded(run),
+    ...bounded({ ...run, calls: placed(bench, run.calls) }),
     ...(sharing && { models: sharing }),
     ...(reason !== undefined && { incomparable: { what: "run", reason } }),
     durationMs: run.durationMs + tools.servedMs() + models.servedMs(),
@@ -182,10 +201,11 @@ async function runLegacy(
     legacy.invoke(input, {
       tools: {
         mode: "recorded",
-        recording: calls.map((call) => ({
-          ...call,
-          tool: bench.catalog.originalName(call.tool),
-        })),
+        recording: calls.map((call) => {
+          const { tool, args } = counterpartOf(call);
+          return { ...call, tool: bench.catalog.originalName(tool), args };
+        }),
+        free: freeUnder(bench),
         reads: past ? readsUnder(bench, past) : shadow.reads === "live" ? "live" : "recorded",
         // A shared answer hides what the model does by chance, which is noise to be measured, too.
         modelRecording: shared ?? (models === "recorded" ? modelCalls : []),
@@ -199,6 +219,12 @@ async function runLegacy(
   const reason = lostMemory(run.memory) ?? past?.failed();
   const found = bounded({ ...run, calls: named(bench, run.calls) });
   return reason === undefined ? found : { ...found, incomparable: { what: "run", reason } };
+}
+
+/** What rules let writes have otherwise, for tools by their authors' names. */
+function freeUnder({ catalog, rules }: Bench): FreeArguments {
+  const free = Object.entries(freeArguments(rules));
+  return Object.fromEntries(free.map(([tool, paths]) => [catalog.originalName(tool), paths]));
 }
 
 /** The same snapshot, for tools by their authors' names. */

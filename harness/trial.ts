@@ -25,7 +25,7 @@ import type { Mask } from "./privacy/mask.ts";
 import { type Privacy, runPlace, tracePlace } from "./privacy/privacy.ts";
 import { protectJudgement, protectTrial } from "./privacy/protect.ts";
 import { flowHashOf, seenIn } from "./seen.ts";
-import { type Bench, named, runNoise, runOther, type SideRun } from "./shadow-run.ts";
+import { type Bench, named, placed, runNoise, runOther, type SideRun } from "./shadow-run.ts";
 import type { Sides } from "./side.ts";
 import type { JudgedTrial } from "./store/judgements.ts";
 import type { RunSide, StoredTrial } from "./store/stored-trials.ts";
@@ -43,7 +43,7 @@ export async function judgeTrial(
   const payload = decodePayload(privacy.vault.open(trial.payload, place));
   const answered: SideRun = {
     outcome: payload.outcome,
-    calls: trial.authoritative === "legacy" ? named(bench, payload.calls) : payload.calls,
+    calls: (trial.authoritative === "legacy" ? named : placed)(bench, payload.calls),
     modelCalls: payload.modelCalls ?? [],
     ...(payload.memory && { memory: payload.memory }),
     ...(payload.history && { history: payload.history }),

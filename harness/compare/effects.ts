@@ -1,4 +1,6 @@
 /** Writes of both sides compared with each other, apart from what the sides answered. */
+
+import { counterpartOf } from "../../core/counterpart.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { callKey, type ToolCall } from "../../core/ledger.ts";
 import type { Difference } from "./difference.ts";
@@ -63,7 +65,7 @@ function unmatched(
   const duplicates = extra.filter((call) => made.has(keyOf(call)));
   const fresh = Map.groupBy(
     extra.filter((call) => !made.has(keyOf(call))),
-    (call) => call.tool,
+    (call) => counterpartOf(call).tool,
   );
   const found = missing.map((call) => {
     const partner = fresh.get(call.tool)?.shift();
@@ -77,7 +79,8 @@ function unmatched(
 }
 
 function keyOf(call: ToolCall): string {
-  return callKey(call.tool, call.args);
+  const { tool, args } = counterpartOf(call);
+  return callKey(tool, args);
 }
 
 function effect(
@@ -85,7 +88,7 @@ function effect(
   legacy: ToolCall | undefined,
   candidate: ToolCall | undefined,
 ): Difference {
-  const tool = legacy?.tool ?? candidate?.tool ?? "";
+  const tool = legacy?.tool ?? (candidate && counterpartOf(candidate).tool) ?? "";
   const difference: Difference = {
     kind: "effect",
     path: `/effects/${escapeSegment(tool)}`,
@@ -96,6 +99,7 @@ function effect(
   return difference;
 }
 
-function writeOf({ tool, args }: ToolCall): JsonValue {
+function writeOf(call: ToolCall): JsonValue {
+  const { tool, args } = counterpartOf(call);
   return { tool, args };
 }

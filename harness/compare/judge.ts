@@ -1,9 +1,12 @@
 /** The verdict on one trial: outputs, errors and writes of both sides together. */
+
+import type { NamedCall } from "../../core/counterpart.ts";
 import { messageOf } from "../../core/error.ts";
-import type { JsonValue } from "../../core/json.ts";
+import { isJsonObject, type JsonValue } from "../../core/json.ts";
 import type { ToolCall } from "../../core/ledger.ts";
 import type { Outcome, SerializedError } from "../../core/outcome.ts";
 import type { Side } from "../../core/trigger.ts";
+import { ruleForArguments } from "./arguments.ts";
 import { compare } from "./compare.ts";
 import { compareByDeepDiff } from "./deep-diff.ts";
 import { type Difference, isUnexplained, type Verdict } from "./difference.ts";
@@ -142,7 +145,10 @@ function errorDifferences(legacy: SerializedError, candidate: SerializedError): 
     }));
 }
 
-/** Rules reach errors at `/error/name` and `/error/message`, and writes at `/effects/<tool>`. */
+/**
+ * Rules reach errors at `/error/name` and `/error/message`, writes at `/effects/<tool>`, and the
+ * arguments of a changed write below that.
+ */
 function withRule(
   difference: Difference,
   rules: readonly CompiledRule[],
@@ -150,5 +156,19 @@ function withRule(
 ): Difference {
   const { path, legacy, candidate } = difference;
   const by = explain(leadsTo(path, rules), { legacy, candidate }, new Map(), broken);
-  return by ? { ...difference, rule: by.path } : difference;
+  const rule = by?.path ?? ruleForWrite(difference, rules);
+  return rule === undefined ? difference : { ...difference, rule };
+}
+
+function ruleForWrite(
+  { detail, legacy, candidate }: Difference,
+  rules: readonly CompiledRule[],
+): string | undefined {
+  if (detail !== "changed" || !isWrite(legacy) || !isWrite(candidate)) return undefined;
+  const sides = { legacy: legacy.args, candidate: candidate.args };
+  return ruleForArguments(legacy.tool, sides, rules);
+}
+
+function isWrite(value: unknown): value is NamedCall {
+  return isJsonObject(value) && typeof value.tool === "string" && "args" in value;
 }

@@ -6,7 +6,7 @@
  * stands for one. Steps are aligned by least edit distance over names and canonical arguments; a
  * hint overrules names.
  */
-import type { LegacyHint } from "../../core/flow.ts";
+import { counterpartOf, type LegacyCall } from "../../core/counterpart.ts";
 import { hintedSteps, type RunEvent } from "../../core/history.ts";
 import { canonicalText, isJsonObject, type JsonValue } from "../../core/json.ts";
 import { answerBook, callKey, type ToolCall } from "../../core/ledger.ts";
@@ -52,7 +52,7 @@ export interface TraceRow {
 interface CandidateStep {
   shown: ToolCall | CodeStep;
   call: ToolCall | undefined;
-  hint: LegacyHint | undefined;
+  hint: LegacyCall | undefined;
   startedAtMs: number;
 }
 
@@ -106,10 +106,10 @@ function isLastOfStep(calls: readonly ToolCall[], index: number): boolean {
 /** Hints whose call legacy did not make say nothing. */
 function hintedMatches(legacy: readonly ToolCall[], candidate: readonly CandidateStep[]): Match[] {
   const taken = new Set<number>();
-  return candidate.flatMap(({ hint }, index): Match[] => {
-    if (!hint) return [];
+  return candidate.flatMap(({ hint, call }, index): Match[] => {
+    if (!hint || (call && hint.nth === undefined)) return [];
     const ofTool = legacy.flatMap(({ tool }, at) => (isCalled(tool, hint.tool) ? [at] : []));
-    const at = ofTool[hint.nth];
+    const at = ofTool[hint.nth ?? 0];
     if (at === undefined || taken.has(at)) return [];
     taken.add(at);
     return [[at, index]];
@@ -146,7 +146,9 @@ function alignInOrder(
     if (byHint.legacy.has(i) || byHint.candidate.has(j))
       return anchored.get(i) === j ? HINT_SCORE : 0;
     if (keysOf.legacy[i] === keysOf.candidate[j]) return 1;
-    const [left, right] = [legacy[i] as ToolCall, candidate[j]?.call];
+    const left = legacy[i] as ToolCall;
+    const step = candidate[j]?.call;
+    const right = step && counterpartOf(step);
     if (left.tool !== right?.tool) return 0;
     return SAME_TOOL_SCORE + LIKE_ARGUMENTS_SCORE * likeness(left.args, right.args);
   };
@@ -160,7 +162,8 @@ const keys = new WeakMap<ToolCall, string>();
 
 /** Each is needed several times, and writing it is most of what aligning costs. */
 function keyOf(call: ToolCall): string {
-  const known = keys.get(call) ?? callKey(call.tool, call.args);
+  const { tool, args } = counterpartOf(call);
+  const known = keys.get(call) ?? callKey(tool, args);
   keys.set(call, known);
   return known;
 }
@@ -254,7 +257,9 @@ function rowMaker(legacy: readonly ToolCall[], candidate: readonly CandidateStep
 function relationOf(legacy: ToolCall | undefined, candidate: CandidateStep | undefined): Relation {
   if (!legacy) return "candidate_only";
   if (!candidate) return "legacy_only";
-  if (legacy.tool !== candidate.call?.tool) return candidate.hint ? "replaced" : "changed";
+  if (!candidate.call) return "replaced";
+  if (legacy.tool !== candidate.call.tool)
+    return candidate.hint || keyOf(legacy) === keyOf(candidate.call) ? "replaced" : "changed";
   return keyOf(legacy) === keyOf(candidate.call) ? "same" : "changed";
 }
 
@@ -268,7 +273,8 @@ function durationsOf(
   return new Map(
     calls.map((call) => {
       if (call.served !== "recorded") return [call, call.durationMs];
-      const answer = book.answer(call.tool, call.args, call.effect);
+      const { tool, args } = counterpartOf(call);
+      const answer = book.answer(tool, args, call.effect);
       return [call, answer.kind === "recorded" ? answer.call.durationMs : call.durationMs];
     }),
   );

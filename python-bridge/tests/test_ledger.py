@@ -30,7 +30,7 @@ def test_canonical_text(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", titled(VECTORS["books"]))
 def test_answer_book(vector: dict[str, Any]) -> None:
-    book = AnswerBook(vector["recording"])
+    book = AnswerBook(vector["recording"], vector.get("free"))
 
     answers = [shown(book.answer(c["tool"], c["args"], c["effect"])) for c in vector["asked"]]
 

@@ -3,13 +3,20 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Effect } from "../../core/effect.ts";
 import { canonicalText, type JsonValue } from "../../core/json.ts";
-import { answerBook, type LedgerAnswer, type ToolCall } from "../../core/ledger.ts";
+import {
+  alikeBut,
+  answerBook,
+  type FreeArguments,
+  type LedgerAnswer,
+  type ToolCall,
+} from "../../core/ledger.ts";
 
 interface Vectors {
   canonicalTexts: { title: string; value: JsonValue; text: string }[];
   books: {
     title: string;
     recording: { tool: string; args: JsonValue; value: JsonValue }[];
+    free?: FreeArguments;
     asked: { tool: string; args: JsonValue; effect: Effect; answer: JsonValue }[];
     unused: JsonValue[];
   }[];
@@ -46,8 +53,9 @@ describe("canonical text", () => {
 });
 
 describe("answer book", () => {
-  test.each(vectors.books)("$title", ({ recording, asked, unused }) => {
-    const book = answerBook(recording.map(({ tool, args, value }) => recorded(tool, args, value)));
+  test.each(vectors.books)("$title", ({ recording, free = {}, asked, unused }) => {
+    const calls = recording.map(({ tool, args, value }) => recorded(tool, args, value));
+    const book = answerBook(calls, alikeBut(free));
 
     const answers = asked.map(({ tool, args, effect }) => shown(book.answer(tool, args, effect)));
 

@@ -95,7 +95,10 @@ def _tools_of(given: Any, asked: AskedReads | None) -> Live | FromRecord:
             INVALID_PARAMS, 'tools is {"mode":"live"} or {"mode":"recorded","recording":[…]}'
         )
     try:
-        book, models = AnswerBook(recorded), ModelBook(given.get("modelRecording") or [])
+        book, models = (
+            AnswerBook(recorded, given.get("free")),
+            ModelBook(given.get("modelRecording") or []),
+        )
     except (KeyError, TypeError, OverflowError) as error:
         raise RequestError(INVALID_PARAMS, f"the recording is malformed: {error!r}") from error
     reads = _reads_of(given.get("reads"), asked)

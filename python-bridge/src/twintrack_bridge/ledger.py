@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +15,9 @@ from typing import Any, Literal
 from .value import JsonObject, JsonValue
 
 Effect = Literal["read", "write"]
+
+#: By tool, the keys that lead to each argument.
+FreeArguments = dict[str, list[list[str]]]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -90,25 +92,59 @@ class Unrecorded:
 
 
 class AnswerBook:
-    """Answers calls from a recording; every recorded call is given out once, in order."""
+    """Answers calls from a recording; every recorded call is given out once, in order.
 
-    def __init__(self, recording: Sequence[JsonObject]) -> None:
-        self._waiting: dict[str, deque[int]] = {}
+    `free` are arguments of writes that may be other ones, by tool: for each the keys that lead to
+    it. Calls that are equal but for these answer each other, too.
+    """
+
+    def __init__(self, recording: Sequence[JsonObject], free: FreeArguments | None = None) -> None:
+        self._free = free or {}
+        self._waiting: dict[str, list[int]] = {}
         self._unused: dict[int, JsonObject] = dict(enumerate(recording))
         for index, call in self._unused.items():
             key = call_key(call["tool"], call["args"])
-            self._waiting.setdefault(key, deque()).append(index)
+            self._waiting.setdefault(key, []).append(index)
 
     def answer(self, tool: str, args: JsonValue, effect: Effect) -> Recorded | Refused | Unrecorded:
         """The next answer for this call."""
-        waiting = self._waiting.get(call_key(tool, args))
-        if waiting:
-            return Recorded(self._unused.pop(waiting.popleft()))
+        waiting = self._waiting.get(call_key(tool, args)) or ()
+        index = next((index for index in waiting if index in self._unused), None)
+        if index is None and effect == "write":
+            index = self._alike(tool, args)
+        if index is not None:
+            return Recorded(self._unused.pop(index))
         return Refused() if effect == "write" else Unrecorded()
+
+    def _alike(self, tool: str, args: JsonValue) -> int | None:
+        paths = self._free.get(tool)
+        if not paths:
+            return None
+
+        def fixed(value: JsonValue) -> str:
+            for path in paths:
+                value = _without(value, path)
+            return canonical_text(value)
+
+        wanted = fixed(args)
+        unused = self._unused.items()
+        return next(
+            (i for i, c in unused if c["tool"] == tool and fixed(c["args"]) == wanted), None
+        )
 
     def unused(self) -> list[JsonObject]:
         """Recorded calls that nobody asked for yet, in the order they were made."""
         return list(self._unused.values())
+
+
+def _without(value: JsonValue, path: Sequence[str]) -> JsonValue:
+    if not path:
+        return None
+    key, *rest = path
+    if not isinstance(value, dict) or key not in value:
+        return value
+    others = {name: inner for name, inner in value.items() if name != key}
+    return {**others, key: _without(value[key], rest)} if rest else others
 
 
 def effect_of(effects: dict[str, Any], tool: str) -> Effect:
