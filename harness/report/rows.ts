@@ -25,8 +25,8 @@ export const NEWEST_TRIALS = 2_000;
 /** One row per flow. */
 export interface FlowRow {
   name: string;
-  /** Of the legacy implementation. */
-  language: "javascript" | "python" | "http";
+  /** Of the legacy implementation; a service that is only tapped may have any. */
+  language: "javascript" | "python" | "http" | "tapped";
   stage: Stage;
   /** Only in `canary`. */
   canaryPercent?: number;

@@ -129,6 +129,7 @@ async function countedRows(db: Database, flow: string): Promise<CountedRows> {
 }
 
 export function languageOf({ legacy }: FlowConfig): FlowRow["language"] {
+  if (legacy === "tap") return "tapped";
   if (typeof legacy === "object" && "python" in legacy) return "python";
   return typeof legacy === "object" && "url" in legacy ? "http" : "javascript";
 }

@@ -224,7 +224,7 @@ def test_a_failed_batch_is_sent_again_and_what_was_given_up_is_told(tap: Tap) ->
 
     assert len(tap.asked) >= 3
     assert [run["seq"] for run in runs] == [1, 2]
-    assert tracer.sender.dropped == {"queue_full": 2}
+    assert tracer.counts["dropped"] == {"queue_full": 2}
     gaps = [gap for batch in tap.batches for gap in batch["gaps"]]
     assert gaps == [{"fromSeq": 3, "toSeq": 4, "cause": "queue_full"}]
 
@@ -282,7 +282,7 @@ def test_a_run_that_is_too_large_is_given_up_by_itself(tap: Tap) -> None:
     chain.invoke("small", config=watched(tracer))
 
     assert [run["seq"] for run in tap.told(tracer)] == [2]
-    assert tracer.sender.dropped == {"oversize": 1}
+    assert tracer.counts["dropped"] == {"oversize": 1}
 
 
 @pytest.mark.filterwarnings("ignore:This process .*fork:DeprecationWarning")

@@ -181,6 +181,8 @@ describe.each(Object.entries(kinds))("a %s service that is only tapped", (_, kin
 
     const { unexplained, gaps } = await judgedBooks(told);
     expect({ unexplained, gaps }).toEqual({ unexplained: 0, gaps: {} });
+    const report = await fetch(`${serving.url}/api/report`).then((reply) => reply.text());
+    expect(report).toContain(`"name":"${kind.flow}","language":"tapped"`);
     const { vault } = openPrivacy({ dataDir: fresh.dataDir, privacy: {} }, {});
     const trials = await fresh.db.query<{
       id: string;

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import deque
-from typing import Literal
+from typing import Literal, TypedDict
 
 from .value import JsonObject, to_text
 
@@ -31,6 +31,17 @@ _FIRST_RETRY_S = 0.25
 _LAST_RETRY_S = 30.0
 
 Reply = Literal["taken", "refused", "failed"]
+
+
+class TapCounts(TypedDict):
+    """What became of the runs that a tracer saw."""
+
+    sent: int
+    #: By cause.
+    dropped: dict[str, int]
+    queued: int
+    #: Why the last request failed, while it does.
+    problem: str | None
 
 
 class TapSender:
@@ -65,6 +76,16 @@ class TapSender:
     def queued(self) -> int:
         """Runs that wait for the server."""
         return len(self._queue)
+
+    @property
+    def counts(self) -> TapCounts:
+        """A copy, as things stand."""
+        return {
+            "sent": self.sent,
+            "dropped": dict(self.dropped),
+            "queued": self.queued,
+            "problem": self.problem,
+        }
 
     def offer(self, run: JsonObject) -> None:
         """Take a run, or give it up; at once in either case."""

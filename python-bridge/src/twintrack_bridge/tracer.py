@@ -20,7 +20,7 @@ from . import capture
 from .errors import serialize_error
 from .model_request import model_request, model_response
 from .stream import finished
-from .tap_sender import TapSender
+from .tap_sender import TapCounts, TapSender
 from .tool_record import recorded_return
 from .tool_witness import WITNESS
 from .traced_run import TracedRun
@@ -94,6 +94,11 @@ class TwintrackTracer(BaseCallbackHandler):
         self._open: dict[Any, TracedRun] = {}
         capture.install()
         capture.watch(WITNESS)
+
+    @property
+    def counts(self) -> TapCounts:
+        """Runs that were sent, wait, or were given up, and why the last request failed."""
+        return self.sender.counts
 
     def close(self, limit_s: float | None = None) -> None:
         """Send what is queued, within the limit."""
