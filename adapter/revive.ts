@@ -6,7 +6,7 @@
  * becomes the value again. A value in any other form is left for the tool's own parser to refuse.
  */
 import { isJsonObject } from "../core/json.ts";
-import { type ZodNode, zodNodeOf } from "./zod.ts";
+import { type ZodNode, zodNodeOf } from "../core/zod.ts";
 
 /** From JSON data to what the tool's parser takes. */
 export type Revive = (value: unknown) => unknown;

@@ -8,8 +8,9 @@
  */
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import { isZod3, isZod4 } from "./zod.ts";
-import { fromZod3, fromZod4, type View } from "./zod-schema.ts";
+import { isZod3, isZod4 } from "../core/zod.ts";
+import { fromZod3, type View } from "../core/zod-schema.ts";
+import { fromZod4 } from "./zod-schema.ts";
 
 interface StandardJsonSchema {
   "~standard": { jsonSchema: Record<View, (options: { target: string }) => unknown> };

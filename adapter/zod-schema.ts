@@ -1,12 +1,10 @@
 /**
- * A zod schema → JSON Schema, with a form for everything that zod's own conversion gives up on.
+ * A zod 4 schema → JSON Schema, with a form for everything that zod's own conversion gives up on.
  *
  * The forms of dates, big integers, maps and sets are those that revive.ts turns back.
  */
 import { core } from "zod";
-import { zodToJsonSchema } from "zod-to-json-schema";
-
-export type View = "input" | "output";
+import { describedIn, type View } from "../core/zod-schema.ts";
 
 type Zod4Schema = core.$ZodType;
 
@@ -44,7 +42,7 @@ export function fromZod4(schema: Zod4Schema, view: View): unknown {
     target: "draft-2020-12",
     unrepresentable: ({ zodSchema }) => collectionForm(zodSchema as Zod4Schema, generator) ?? "any",
     override: ({ zodSchema, jsonSchema }) => {
-      Object.assign(jsonSchema, scalarForm(zodSchema as Zod4Schema, view));
+      Object.assign(jsonSchema, describedIn(zodSchema), scalarForm(zodSchema as Zod4Schema, view));
     },
   });
   generator.process(schema);
@@ -159,14 +157,4 @@ function eitherCase(letter: string): string {
   const [lower, upper] = [letter.toLowerCase(), letter.toUpperCase()];
   if (lower !== upper) return `[${lower}${upper}]`;
   return letter.replace(/[$()*+./?[\\\]^{|}-]/, "\\$&");
-}
-
-export function fromZod3(schema: unknown, view: View): unknown {
-  return zodToJsonSchema(schema as Parameters<typeof zodToJsonSchema>[0], {
-    pipeStrategy: view,
-    effectStrategy: view === "input" ? "input" : "any",
-    emailStrategy: "pattern:zod",
-    // "strict": only `.strict()` forbids unknown keys; a plain object drops them and says so.
-    removeAdditionalStrategy: "strict",
-  });
 }

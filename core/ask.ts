@@ -25,8 +25,8 @@ export type Prompt = string | readonly ModelMessage[];
 /** A step's prompt and the schema of its output as a question; a schema of texts asks for text. */
 export function questionOf(prompt: Prompt, output: Schema | undefined): ModelQuestion {
   const messages = typeof prompt === "string" ? [{ role: "user", content: prompt }] : [...prompt];
-  const schema = output ? jsonSchemaOf(output) : {};
-  return isStructured(schema) ? { messages, schema } : { messages };
+  const schema = output && jsonSchemaOf(output);
+  return schema && isStructured(schema) ? { messages, schema } : { messages };
 }
 
 function isStructured(schema: JsonObject): boolean {

@@ -245,12 +245,20 @@ function actionOf(flowName: string, name: string, step: Definition): Step["actio
   if (kinds.length === 1) {
     if (run) return { kind: "run", run };
     if (tool !== undefined && args) return { kind: "tool", tool, args };
-    if (model !== undefined && prompt) return { kind: "model", model, prompt };
+    if (model !== undefined && prompt) {
+      if (step.output && !jsonSchemaOf(step.output)) throw invalid(flowName, untold(name));
+      return { kind: "model", model, prompt };
+    }
   }
   throw invalid(
     flowName,
     `step "${name}" must have one of "run", "tool" with "args", and "model" with "prompt"`,
   );
+}
+
+/** Without it the model would be asked for text, and no text fits. */
+function untold(step: string): string {
+  return `the output of step "${step}" has no JSON Schema to ask a model for; use zod, or a schema with \`~standard.jsonSchema\``;
 }
 
 function invalid(flowName: string, problem: string): TwintrackError {
@@ -265,8 +273,8 @@ function flowHash(
   const shape = {
     name,
     version: schemas.version,
-    input: jsonSchemaOf(schemas.input),
-    output: jsonSchemaOf(schemas.output),
+    input: jsonSchemaOf(schemas.input) ?? {},
+    output: jsonSchemaOf(schemas.output) ?? {},
     steps: steps.map(stepShape),
   };
   return digest(canonicalText(shape)).slice(0, 32);
@@ -279,7 +287,7 @@ function stepShape(step: Step): JsonValue {
     kind: step.action.kind,
     tool: step.action.kind === "tool" ? step.action.tool : null,
     model: step.action.kind === "model" ? step.action.model : null,
-    output: step.output ? jsonSchemaOf(step.output) : null,
+    output: step.output ? (jsonSchemaOf(step.output) ?? {}) : null,
     conditional: step.when !== undefined,
     retries: step.retries,
     timeoutMs: step.timeoutMs,

@@ -5,6 +5,8 @@
 import { type ErrorCode, TwintrackError } from "./error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { holdsLongInteger, inCode, rounded } from "./long-integer.ts";
+import { isZod3, isZod4 } from "./zod.ts";
+import { fromZod3, fromZod4, ZOD4_OPTIONS } from "./zod-schema.ts";
 
 export interface Schema<Output = unknown> {
   readonly "~standard": {
@@ -62,32 +64,38 @@ function describeIssue(issue: SchemaIssue): string {
   return `${path.length > 0 ? `/${path.join("/")}` : "(root)"} ${issue.message}`;
 }
 
-interface ZodPlace {
-  zodSchema: { _zod: { def: { type: string } } };
-  jsonSchema: JsonObject;
+/** Converting a schema costs more than asking it; null: it has none. */
+const converted = new WeakMap<Schema, JsonObject | null>();
+
+/** JSON Schema of the input view; undefined when the validator cannot tell it. */
+export function jsonSchemaOf(schema: Schema): JsonObject | undefined {
+  const known = converted.get(schema);
+  if (known !== undefined) return known ?? undefined;
+  const found = convert(schema);
+  converted.set(schema, found ?? null);
+  return found;
 }
 
-/** What zod has no JSON Schema for may be anything there, and hides nothing else; a `BigInt` is an integer. */
-const ZOD_OPTIONS = {
-  unrepresentable: "any",
-  override({ zodSchema, jsonSchema }: ZodPlace) {
-    if (zodSchema._zod.def.type === "bigint") jsonSchema.type = "integer";
-  },
-};
+function convert(schema: Schema): JsonObject | undefined {
+  try {
+    const told = ofStandard(schema) ?? ofOlderZod(schema);
+    // What zod hangs on its own result stays behind.
+    const plain: unknown = told === undefined ? undefined : JSON.parse(JSON.stringify(told));
+    return isJsonObject(plain as JsonValue) ? (plain as JsonObject) : undefined;
+  } catch {
+    return undefined; // It still validates.
+  }
+}
 
-/** JSON Schema of the input view, when the validator can tell it; else `{}`. */
-export function jsonSchemaOf(schema: Schema): JsonObject {
+function ofStandard(schema: Schema): unknown {
   const standard = schema["~standard"] as { jsonSchema?: { input?: unknown } };
   const input = standard.jsonSchema?.input;
-  if (typeof input !== "function") return {};
-  const options = schema["~standard"].vendor === "zod" ? { libraryOptions: ZOD_OPTIONS } : {};
-  try {
-    const converted: unknown = input.call(standard.jsonSchema, {
-      target: "draft-2020-12",
-      ...options,
-    });
-    return isJsonObject(converted) ? converted : {};
-  } catch {
-    return {}; // A schema with a transform has no JSON Schema; it still validates.
-  }
+  if (typeof input !== "function") return undefined;
+  const options = schema["~standard"].vendor === "zod" ? { libraryOptions: ZOD4_OPTIONS } : {};
+  return input.call(standard.jsonSchema, { target: "draft-2020-12", ...options });
+}
+
+function ofOlderZod(schema: Schema): unknown {
+  if (isZod4(schema)) return fromZod4(schema);
+  return isZod3(schema) ? fromZod3(schema, "input") : undefined;
 }

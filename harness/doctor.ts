@@ -8,6 +8,8 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { installedVersions } from "../adapter/installed.ts";
 import { isTwintrackError, messageOf, TwintrackError } from "../core/error.ts";
+import type { Flow } from "../core/flow.ts";
+import { jsonSchemaOf, type Schema } from "../core/schema.ts";
 import { compileRules } from "./compare/rules.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { type Finding, MIN_CORE, ok, older, problem, warning } from "./finding.ts";
@@ -128,10 +130,33 @@ async function flowSides(config: ResolvedConfig, sides: Sides, flow: string): Pr
     }
   } else if (legacy === "tap") found.push(ok(`${check}.legacy`, "is tapped: it answers elsewhere"));
   else if (legacy) await attempt("legacy", () => sides.legacy(flow));
-  if (candidate) await attempt("candidate", () => sides.candidate(flow));
+  if (candidate) {
+    await attempt("candidate", async () => {
+      const typed = await sides.candidate(flow);
+      found.push(...untoldSchemas(`${check}.candidate`, typed));
+    });
+  }
   if (legacy || candidate) return found;
   const hint = `Add legacy, candidate or both to flows.${flow}.`;
   return [problem(check, new TwintrackError("SIDE_MISSING", `It has no side`, { hint }))];
+}
+
+/** What a schema cannot tell as JSON Schema is in no hash and no coverage. */
+function untoldSchemas(check: string, { input, output, steps }: Flow): Finding[] {
+  const named: [string, Schema | undefined][] = [
+    ["its input", input],
+    ["its output", output],
+    ...steps.map((step): [string, Schema | undefined] => [
+      `the output of step "${step.name}"`,
+      step.output,
+    ]),
+  ];
+  const untold = named.filter(([, schema]) => schema && jsonSchemaOf(schema) === undefined);
+  if (untold.length === 0) return [];
+  const text = `${untold.map(([what]) => what).join(", ")}: no JSON Schema can be told, so a change of it is not seen as another version`;
+  return [
+    warning(check, text, "Use zod, or a schema with `~standard.jsonSchema`; or raise the version."),
+  ];
 }
 
 /** A rule that cannot be used silences nothing, and its author should know. */

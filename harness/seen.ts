@@ -1,7 +1,7 @@
 /** What one compared trial says about the coverage of its flow. */
 import type { RunEvent } from "../core/history.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
-import { jsonSchemaOf, type Schema } from "../core/schema.ts";
+import type { JsonValue } from "../core/json.ts";
+import { jsonSchemaOf } from "../core/schema.ts";
 import { marksOf } from "./coverage.ts";
 import type { ComparedRun } from "./judgement.ts";
 import { inputSchema, type Sides } from "./side.ts";
@@ -25,7 +25,7 @@ export async function seenIn(
   if (!typed) return {};
   return {
     coverage: marksOf({
-      schema: schema ? jsonOf(schema) : {},
+      schema: schema ? (jsonSchemaOf(schema) ?? {}) : {},
       input,
       candidate: typed,
       history: candidate.history ?? [],
@@ -37,15 +37,6 @@ export async function seenIn(
 
 function namesOf({ calls }: ComparedRun): string[] {
   return [...new Set(calls.map(({ tool }) => tool))];
-}
-
-/** Converting a schema costs more than walking it. */
-const converted = new WeakMap<Schema, JsonObject>();
-
-function jsonOf(schema: Schema): JsonObject {
-  const known = converted.get(schema) ?? jsonSchemaOf(schema);
-  converted.set(schema, known);
-  return known;
 }
 
 /** The version of the flow that wrote a history: of a run that answered nothing else tells it. */

@@ -31,7 +31,7 @@ const given: JsonValue = {
 };
 
 const trial: SeenTrial = {
-  schema: jsonSchemaOf(input),
+  schema: jsonSchemaOf(input) ?? {},
   input: given,
   candidate: typed,
   history: [],

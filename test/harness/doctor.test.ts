@@ -1,6 +1,8 @@
 import { tool } from "@langchain/core/tools";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { flow } from "../../core/flow.ts";
+import type { Schema } from "../../core/schema.ts";
 import { type ResolvedConfig, resolveConfig, type TwintrackConfig } from "../../harness/config.ts";
 import { examine } from "../../harness/doctor.ts";
 import type { Finding } from "../../harness/finding.ts";
@@ -166,4 +168,21 @@ test("tools given on the command line are examined alone, and a problem sets the
   expect(code).toBe(5);
   expect(reply.ok).toBe(false);
   expect(reply.data).toMatchObject({ problems: 1, warnings: 0 });
+});
+
+test("a schema that can tell no JSON Schema is a warning that names where it stands", async () => {
+  const untold: Schema<string> = {
+    "~standard": { version: 1, vendor: "own", validate: (value) => ({ value: String(value) }) },
+  };
+  const candidate = flow("odd", { version: "1", input: z.string(), output: untold })
+    .step("one", { run: ({ input }) => input, output: untold })
+    .returns(({ one }) => one);
+  const found = await notes({ flows: { odd: { candidate } } });
+  expect(found).toContainEqual(
+    expect.objectContaining({
+      check: "flows.odd.candidate",
+      status: "warning",
+      detail: expect.stringContaining('its output, the output of step "one"'),
+    }),
+  );
 });
