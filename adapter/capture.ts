@@ -15,6 +15,7 @@ import { isExpiry, withinLimits } from "./deadline.ts";
 import { type Hand, handedOver } from "./handover.ts";
 import { interceptInstalled } from "./interception.ts";
 import { recorder } from "./recorder.ts";
+import { runnableConfig } from "./runnable-config.ts";
 import { type Runnable, streamOf } from "./runnable-stream.ts";
 
 interface ChainSource {
@@ -77,10 +78,12 @@ type Work = (config: object, step: <T>(work: () => T) => T) => unknown;
 
 async function record(options: ChainOptions, work: Work): Promise<ChainRun> {
   const run = recorder(options);
-  const guard = options.tools.mode === "recorded" ? { callbacks: [strayToolGuard] } : {};
+  const given = options.config ? runnableConfig(options.config) : {};
+  const config =
+    options.tools.mode === "recorded" ? { ...given, callbacks: [strayToolGuard] } : given;
   const step = <T>(next: () => T) => runIntercepted(run.interceptor, next);
   const running = withinLimits("The chain", options, async (signal) =>
-    step(() => work(signal ? { ...guard, signal } : guard, step)),
+    step(() => work(signal ? { ...config, signal } : config, step)),
   );
   const { outcome, lossy } = await outcomeOf(running, options);
   const modelCalls = run.modelCalls();

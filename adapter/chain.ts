@@ -10,6 +10,7 @@ import type { FreeArguments, ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall, ModelSharing } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
+import type { RunConfig } from "../core/run-config.ts";
 
 /**
  * How tools and models inside the chain behave.
@@ -42,6 +43,8 @@ export type AnswerRead = (tool: string, args: JsonValue) => Promise<JsonValue>;
 
 export interface ChainOptions {
   tools: ChainTools;
+  /** Of the trigger; a function of the user's gets it as its second argument, or as `config`. */
+  config?: RunConfig;
   /** Declared effects by the author's tool name; undeclared means `write`. */
   effects: Readonly<Record<string, Effect>>;
   signal?: AbortSignal;

@@ -3,6 +3,7 @@ import { TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import { withLongIntegers } from "../core/long-integer.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
+import type { RunConfig } from "../core/run-config.ts";
 import { runBatch } from "./batch.ts";
 import type { ChainOptions, ChainRun, LegacyChain } from "./chain.ts";
 import { joinJson } from "./chunk.ts";
@@ -53,7 +54,7 @@ export function httpChain(url: string, options: HttpChainOptions = {}): LegacyCh
   };
   const invoke: LegacyChain["invoke"] = (input, given) =>
     run(given, async (signal) => {
-      const request = dialect.invoke(input);
+      const request = dialect.invoke(input, given.config);
       const response = await posted(request, headers, signal);
       return answerIn(dialect, request.url, await response.text());
     });
@@ -61,7 +62,9 @@ export function httpChain(url: string, options: HttpChainOptions = {}): LegacyCh
     invoke,
     stream: (input, given) =>
       handedOver<JsonValue, ChainRun>(given.signal, (hand, signal) =>
-        run({ ...given, signal }, (stop) => streamed(dialect, input, headers, hand, stop)),
+        run({ ...given, signal }, (stop) =>
+          streamed(dialect, { input, config: given.config }, headers, hand, stop),
+        ),
       ),
     batch: (inputs, given) => runBatch(invoke, inputs, given),
     close: async () => undefined,
@@ -111,13 +114,13 @@ async function posted(
 
 async function streamed(
   dialect: HttpDialect,
-  input: JsonValue,
+  { input, config }: { input: JsonValue; config: RunConfig | undefined },
   headers: Readonly<Record<string, string>>,
   hand: Hand<JsonValue>,
   signal: AbortSignal | undefined,
 ): Promise<JsonValue> {
   const { stream } = dialect;
-  const request = stream ? stream.request(input) : dialect.invoke(input);
+  const request = stream ? stream.request(input, config) : dialect.invoke(input, config);
   const response = await posted(request, headers, signal);
   if (!stream) {
     const answer = answerIn(dialect, request.url, await response.text());

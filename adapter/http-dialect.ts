@@ -2,6 +2,7 @@
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseLongIntegers, rounded } from "../core/long-integer.ts";
+import { infoOf, type RunConfig } from "../core/run-config.ts";
 import { finished } from "./chunk.ts";
 import type { ServerEvent } from "./sse.ts";
 
@@ -19,12 +20,12 @@ export type StreamEvent =
   | { kind: "other" };
 
 export interface HttpDialect {
-  invoke(input: JsonValue): HttpRequest;
+  invoke(input: JsonValue, config?: RunConfig): HttpRequest;
   /** @throws {TwintrackError} `LEGACY_FAILED` when the body holds no answer. */
   outputIn(body: JsonValue): JsonValue;
   /** Absent where there is no stream: then the whole answer is the only chunk. */
   stream?: {
-    request(input: JsonValue): HttpRequest;
+    request(input: JsonValue, config?: RunConfig): HttpRequest;
     /** @throws {TwintrackError} `LEGACY_FAILED` when the event tells of a failure. */
     read(event: ServerEvent): StreamEvent;
     /** The server says when it is done: a stream that just stops was cut off. */
@@ -38,20 +39,27 @@ export interface HttpDialect {
 export function langServe(url: string): HttpDialect {
   const isLangServe = /\/invoke\/?$/.test(url);
   return {
-    invoke: (input) => ({ url, body: { input } }),
+    invoke: (input, config) => ({ url, body: bodyOf(input, config) }),
     outputIn(body) {
       if (isJsonObject(body) && body.output !== undefined) return body.output;
       throw failed(`${url} answered without an output: ${excerpt(body)}`);
     },
     ...(isLangServe && {
       stream: {
-        request: (input) => ({ url: url.replace(/\/invoke\/?$/, "/stream"), body: { input } }),
+        request: (input, config) => ({
+          url: url.replace(/\/invoke\/?$/, "/stream"),
+          body: bodyOf(input, config),
+        }),
         read: (event) => readLangServe(url, event),
         saysEnd: true,
         finish: finished,
       },
     }),
   };
+}
+
+function bodyOf(input: JsonValue, config: RunConfig | undefined): JsonObject {
+  return config ? { input, config } : { input };
 }
 
 function readLangServe(url: string, { event, data }: ServerEvent): StreamEvent {
@@ -70,8 +78,8 @@ function readLangServe(url: string, { event, data }: ServerEvent): StreamEvent {
 export interface LangGraphOptions {
   /** Id of the assistant, or the name of the graph. */
   assistantId: string;
-  /** The thread a run belongs to; default none, the run leaves no state. */
-  threadOf?: (input: JsonValue) => string;
+  /** The thread a run belongs to. Default the configuration's `thread_id`; without one the run leaves no state. */
+  threadOf?: (input: JsonValue, config: RunConfig) => string;
   /** What the chunks of a stream are. Default `values`: the state after each step. */
   streamMode?: string;
 }
@@ -80,32 +88,53 @@ export interface LangGraphOptions {
 export function langGraphServer(url: string, options: LangGraphOptions): HttpDialect {
   const root = url.replace(/\/+$/, "");
   const { assistantId, threadOf, streamMode = "values" } = options;
-  const runs = (input: JsonValue) =>
-    threadOf
-      ? `${root}/threads/${encodeURIComponent(threadOf(rounded(input)))}/runs`
-      : `${root}/runs`;
-  const body = (input: JsonValue): JsonObject => ({
-    assistant_id: assistantId,
-    input,
-    // Who hangs up does not want the run any more.
-    on_disconnect: "cancel",
-    ...(threadOf ? { if_not_exists: "create" } : {}),
-  });
+  const request = (input: JsonValue, config: RunConfig | undefined, way: string): LangGraphRun => {
+    const { thread, ...fields } = graphFields(config);
+    const chosen = threadOf ? threadOf(rounded(input), infoOf(config).config) : thread;
+    const place = chosen === undefined ? "" : `/threads/${encodeURIComponent(chosen)}`;
+    const body = {
+      assistant_id: assistantId,
+      input,
+      ...fields,
+      // Who hangs up does not want the run any more.
+      on_disconnect: "cancel",
+      ...(chosen === undefined ? {} : { if_not_exists: "create" }),
+    };
+    return { url: `${root}${place}/runs/${way}`, body };
+  };
   const modes = [...new Set([streamMode, "values"])];
   return {
-    invoke: (input) => ({ url: `${runs(input)}/wait`, body: body(input) }),
+    invoke: (input, config) => request(input, config, "wait"),
     outputIn(state) {
       if (!isJsonObject(state) || state.__error__ === undefined) return state;
       throw graphFailure(root, state.__error__);
     },
     stream: {
-      request: (input) => ({
-        url: `${runs(input)}/stream`,
-        body: { ...body(input), stream_mode: modes },
-      }),
+      request: (input, config) => {
+        const { url: place, body } = request(input, config, "stream");
+        return { url: place, body: { ...body, stream_mode: modes } };
+      },
       read: (event) => readLangGraph(root, streamMode, event),
       saysEnd: false,
     },
+  };
+}
+
+interface LangGraphRun {
+  url: string;
+  body: JsonObject;
+}
+
+/** The server's own fields; the thread of a run stands in its URL, and the server tells the graph. */
+function graphFields({ configurable = {}, context, metadata, ...rest }: RunConfig = {}) {
+  const { thread_id: thread, ...others } = configurable;
+  const named = Object.keys(others).length > 0 ? { configurable: others } : {};
+  const config = { ...rest, ...named };
+  return {
+    ...(thread !== undefined && { thread: String(thread) }),
+    ...(Object.keys(config).length > 0 && { config }),
+    ...(metadata && { metadata }),
+    ...(context !== undefined && { context }),
   };
 }
 
@@ -127,10 +156,10 @@ function graphFailure(root: string, error: JsonValue): TwintrackError {
 
 export interface JsonMapping {
   /**
-   * The body to post; default `{ input }`. An integer beyond 2^53 is `{ $type: "bigint", value: "…" }`,
+   * The body to post; default `{ input }`, with `config` where there is one. An integer beyond 2^53 is `{ $type: "bigint", value: "…" }`,
    * and a number again in the text of the body.
    */
-  request?: (input: JsonValue) => JsonValue;
+  request?: (input: JsonValue, config: RunConfig) => JsonValue;
   /** The answer in the body that came back; default its `output`. */
   response?: (body: JsonValue) => JsonValue;
 }
@@ -139,7 +168,8 @@ export interface JsonMapping {
 export function jsonEndpoint(url: string, { request, response }: JsonMapping): HttpDialect {
   const plain = langServe(url);
   return {
-    invoke: (input) => (request ? { url, body: request(input) } : plain.invoke(input)),
+    invoke: (input, config) =>
+      request ? { url, body: request(input, config ?? {}) } : plain.invoke(input, config),
     outputIn(body) {
       if (!response) return plain.outputIn(body);
       const output = response(body) as JsonValue | undefined;

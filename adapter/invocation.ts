@@ -1,6 +1,6 @@
 /** One call of a LangChain tool in this process: through `invoke`, with the raw value kept. */
 import { TwintrackError } from "../core/error.ts";
-import { isJsonObject, type JsonValue, toJson } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
 import { holdsLongInteger, rounded } from "../core/long-integer.ts";
 import type { ToolCallOptions, ToolResult } from "../core/tool.ts";
 import type { CommandPolicy } from "./command.ts";
@@ -9,6 +9,7 @@ import { runAsPort } from "./context.ts";
 import { withinLimits } from "./deadline.ts";
 import { derive, type Generator, isGenerator } from "./derive.ts";
 import type { KnownTool } from "./listing.ts";
+import { runnableConfig } from "./runnable-config.ts";
 
 let callCount = 0;
 
@@ -66,14 +67,26 @@ export async function invokeTool(
 function configOf(
   id: string,
   { signal, onItem }: Call,
-  { inject, metadata }: ToolCallOptions,
+  { inject, metadata, config: given }: ToolCallOptions,
   bound: Injected | undefined,
 ): object {
-  const config: Record<string, unknown> = { ...bound, ...inject, toolCallId: id };
+  const host = { ...bound, ...inject };
+  const config: Record<string, unknown> = given ? underHost(runnableConfig(given), host) : host;
+  config.toolCallId = id;
   if (onItem) config.writer ??= onItem;
   if (metadata) config.metadata = { ...(config.metadata as object), ...metadata };
   if (signal) config.signal = signal;
   return config;
+}
+
+/** What the host binds is not for a caller to choose; what it leaves open is. */
+function underHost(run: JsonObject, host: Injected): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...run, ...host };
+  for (const key of ["configurable", "metadata"]) {
+    const [asked, bound] = [run[key], host[key]];
+    if (isJsonObject(asked) && isJsonObject(bound)) merged[key] = { ...asked, ...bound };
+  }
+  return merged;
 }
 
 function around(call: Call) {

@@ -21,12 +21,13 @@ export function pythonChain(options: PythonOptions): LegacyChain {
   const live = new PythonWorkers({ ...options, args });
   const shadow = new PythonWorkers({ ...options, args, role: "shadow" });
   const run = (input: JsonValue, given: ChainOptions, hand?: Hand<JsonValue>) => {
-    const { tools, effects } = given;
+    const { tools, effects, config } = given;
     const onRead = answererOf(tools);
     const params = {
       input: exact(input) as JsonValue,
       tools: { ...tools, ...(onRead && { reads: "asked" }) } as unknown as JsonObject,
       effects,
+      ...(config && { config: exact(config) as JsonValue }),
     };
     const hooks = { onChunk: hand, onRead };
     return runChain(tools.mode === "live" ? live : shadow, params, given, hooks);

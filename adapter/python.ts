@@ -60,15 +60,20 @@ export function pythonTools({ inject: bound, ...options }: PythonToolOptions): T
     listTools: async () => (await list()).contracts,
     unsupported: async () => (await list()).unsupported,
     async callTool(name, args, options = {}) {
-      const { timeoutMs = python.callTimeoutMs, metadata, ...limits } = options;
+      const { timeoutMs = python.callTimeoutMs, metadata, config, ...limits } = options;
       const inject = injectedBy(bound?.(originalOf(pinned, name)), options.inject);
       const meta = {
         ...traceIn(metadata),
         ...(inject && { "twintrack/inject": toJson(inject).value }),
+        ...(config && { "twintrack/config": exact(config) as JsonValue }),
       };
       // Python can hold them.
       const given = holdsLongInteger(args) ? (exact(args) as JsonValue) : args;
-      const params = { name, arguments: given, ...(inject || metadata ? { _meta: meta } : {}) };
+      const params = {
+        name,
+        arguments: given,
+        ...(inject || metadata || config ? { _meta: meta } : {}),
+      };
       const admit = () => {
         const change = changes.get(name);
         if (change !== undefined) throw contractChanged(name, change);

@@ -5,12 +5,15 @@ import { TwintrackError } from "./error.ts";
 import { type JsonValue, toJson } from "./json.ts";
 import { idempotencyKey, type Ledger, type LedgerKeyParts, type ToolCall } from "./ledger.ts";
 import { type Outcome, serializeError } from "./outcome.ts";
+import type { RunConfig } from "./run-config.ts";
 import { resultValue, servedOf, type ToolPort } from "./tool.ts";
 
 /** What a run lends to its tool calls. */
 export interface CallContext {
   tools: ToolPort;
   ledger: Ledger;
+  /** Of the trigger. */
+  config: RunConfig | undefined;
   identity: Pick<LedgerKeyParts, "flow" | "triggerId" | "side">;
   nextOccurrence: (tool: string, args: JsonValue) => number;
   calls: ToolCall[];
@@ -77,7 +80,8 @@ async function read(
   record: ToolCall,
 ): Promise<JsonValue> {
   const { tool, args, as, signal, timeoutMs } = request;
-  const options = { signal, timeoutMs, ...(as && { as }) };
+  const { config } = context;
+  const options = { signal, timeoutMs, ...(as && { as }), ...(config && { config }) };
   const result = await context.tools.callTool(tool, args, options);
   record.served = servedOf(result);
   return resultValue(result);

@@ -8,13 +8,13 @@ export const ERROR_CODES = {
   FLOW_UNKNOWN: { httpStatus: 404, exitCode: 2, retryable: false },
   /** The flow's definition contradicts itself: unknown or duplicate step, a cycle. */
   FLOW_INVALID: { httpStatus: 500, exitCode: 2, retryable: false },
-  /** The request body is not JSON, or not `{ "input": … }`. */
+  /** The request body is not JSON, not `{ "input": … }`, or its `config` cannot be carried. */
   REQUEST_INVALID: { httpStatus: 400, exitCode: 2, retryable: false },
   /** The input does not fit the flow's input schema. */
   INPUT_INVALID: { httpStatus: 422, exitCode: 2, retryable: false },
   /** A step or flow returned something its output schema refuses. */
   OUTPUT_INVALID: { httpStatus: 502, exitCode: 1, retryable: false },
-  /** The same trigger id came again with another input. */
+  /** The same trigger id came again with another input or `config`. */
   TRIGGER_CONFLICT: { httpStatus: 409, exitCode: 6, retryable: false },
   /** A history does not fit the code that is asked to replay it; the message names the step. */
   HISTORY_MISMATCH: { httpStatus: 500, exitCode: 1, retryable: false },

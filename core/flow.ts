@@ -10,6 +10,7 @@ import type { Prompt } from "./ask.ts";
 import type { LegacyHint } from "./counterpart.ts";
 import { TwintrackError } from "./error.ts";
 import { canonicalText, digest, type JsonValue } from "./json.ts";
+import type { RunInfo } from "./run-config.ts";
 import { jsonSchemaOf, type Schema } from "./schema.ts";
 import type { Undo } from "./undo.ts";
 
@@ -23,11 +24,11 @@ export type ErrorPolicy<Context, Output> =
 
 /** The run goes on with this value. */
 export interface Compensation<Context, Output> {
-  compensate: (context: Context, error: Error) => Output | Promise<Output>;
+  compensate: (context: Context, error: Error, info: RunInfo) => Output | Promise<Output>;
 }
 
 /** Time, randomness and ids for a step: the only ones a step may use. */
-export interface StepTools {
+export interface StepTools extends RunInfo {
   signal: AbortSignal;
   attempt: number;
   /** Milliseconds since the epoch. */
@@ -61,7 +62,7 @@ interface RunStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
 
 interface ToolStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
   tool: string;
-  args: (context: Context) => unknown;
+  args: (context: Context, info: RunInfo) => unknown;
   output: Schema<Output>;
   /** Takes the write back when a person asks for it: `twintrack rollback --undo`. No run does so by itself. */
   undo?: Undo<NoInfer<Output>>;
@@ -72,7 +73,7 @@ interface ToolStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
 interface ModelStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
   /** One of the configuration's models. */
   model: string;
-  prompt: (context: Context) => Prompt;
+  prompt: (context: Context, info: RunInfo) => Prompt;
   /** What the answer is parsed to; a schema of texts takes the answer as it is. */
   output: Schema<Output>;
   run?: never;
@@ -100,10 +101,10 @@ export interface Step {
   readonly needs: readonly string[];
   readonly action:
     | { kind: "run"; run: (context: object, tools: StepTools) => unknown }
-    | { kind: "tool"; tool: string; args: (context: object) => unknown }
-    | { kind: "model"; model: string; prompt: (context: object) => Prompt };
+    | { kind: "tool"; tool: string; args: (context: object, info: RunInfo) => unknown }
+    | { kind: "model"; model: string; prompt: (context: object, info: RunInfo) => Prompt };
   readonly output: Schema | undefined;
-  readonly when: ((context: object) => boolean) | undefined;
+  readonly when: ((context: object, info: RunInfo) => boolean) | undefined;
   readonly retries: number;
   readonly jitter: "full" | "none";
   readonly timeoutMs: number;
@@ -120,7 +121,7 @@ export interface Flow<Input = unknown, Output = unknown> {
   readonly input: Schema<Input>;
   readonly output: Schema<Output>;
   readonly steps: readonly Step[];
-  readonly returns: (outputs: object) => unknown;
+  readonly returns: (outputs: object, info: RunInfo) => unknown;
 }
 
 /** A step that always has an output, or ends the run. */
@@ -133,7 +134,7 @@ interface Certain<Context, Output> {
 type Uncertain<Context, Output> =
   | {
       /** False skips the step; its output is then undefined. */
-      when: (context: Context) => boolean;
+      when: (context: Context, info: RunInfo) => boolean;
       onError?: ErrorPolicy<Context, NoInfer<Output>>;
     }
   | { when?: never; onError: "continue" };
@@ -161,7 +162,10 @@ export interface FlowBuilder<Input, Output, Outputs extends object> {
 
   /** The flow's answer, from all outputs. */
   returns(
-    answer: (outputs: { input: Input } & { [Name in keyof Outputs]: Outputs[Name] }) => Output,
+    answer: (
+      outputs: { input: Input } & { [Name in keyof Outputs]: Outputs[Name] },
+      info: RunInfo,
+    ) => Output,
   ): Flow<Input, Output>;
 }
 
@@ -190,7 +194,7 @@ function builder<Input, Output>(
   const build = {
     step: (stepName: string, definition: object) =>
       builder(name, schemas, [...steps, stepNode(name, stepName, definition as Definition, steps)]),
-    returns: (returns: (outputs: object) => unknown): Flow<Input, Output> => ({
+    returns: (returns: (outputs: object, info: RunInfo) => unknown): Flow<Input, Output> => ({
       name,
       ...schemas,
       hash: flowHash(name, schemas, steps),
@@ -205,9 +209,9 @@ function builder<Input, Output>(
 type Definition = Partial<Omit<Step, "action">> & {
   run?: (context: object, tools: StepTools) => unknown;
   tool?: string;
-  args?: (context: object) => unknown;
+  args?: Extract<Step["action"], { kind: "tool" }>["args"];
   model?: string;
-  prompt?: (context: object) => Prompt;
+  prompt?: Extract<Step["action"], { kind: "model" }>["prompt"];
 };
 
 function stepNode(

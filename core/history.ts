@@ -8,9 +8,17 @@ import { TwintrackError } from "./error.ts";
 import type { Flow } from "./flow.ts";
 import type { JsonValue } from "./json.ts";
 import type { SerializedError } from "./outcome.ts";
+import type { RunConfig } from "./run-config.ts";
 
 export type RunEvent = { at: number } & (
-  | { type: "run_started"; flow: string; version: string; flowHash: string; input: JsonValue }
+  | {
+      type: "run_started";
+      flow: string;
+      version: string;
+      flowHash: string;
+      input: JsonValue;
+      config?: RunConfig;
+    }
   | {
       type: "step_started";
       step: string;

@@ -19,7 +19,9 @@ export type {
   ModelResponse,
 } from "./model.ts";
 export type { Outcome, SerializedError } from "./outcome.ts";
-export { type RunOptions, type RunResult, replay, runFlow } from "./run.ts";
+export { replay } from "./replay.ts";
+export { type RunOptions, type RunResult, runFlow } from "./run.ts";
+export type { GivenRunConfig, RunConfig, RunInfo } from "./run-config.ts";
 export type { Schema } from "./schema.ts";
 export type { ToolCallOptions, ToolPort, ToolResult } from "./tool.ts";
 export type { Side, Stage, Trigger, TriggerSource } from "./trigger.ts";

@@ -22,11 +22,15 @@ function askedNow(run: Run, step: Step): { whom: string; args: JsonValue } | und
     case "run":
       return undefined;
     case "tool": {
-      const args = argsOf(run.context.tools, action.tool, action.args(visible(run, step)));
+      const args = argsOf(
+        run.context.tools,
+        action.tool,
+        action.args(visible(run, step), run.info),
+      );
       return { whom: action.tool, args };
     }
     case "model": {
-      const question = questionOf(action.prompt(visible(run, step)), step.output);
+      const question = questionOf(action.prompt(visible(run, step), run.info), step.output);
       return { whom: action.model, args: askedFor(action.model, question) };
     }
     default:

@@ -24,6 +24,7 @@ import { inCode } from "./long-integer.ts";
 import type { ModelCall, ModelPort } from "./model.ts";
 import { type Outcome, type SerializedError, serializeError } from "./outcome.ts";
 import { pastEnd, visible } from "./past.ts";
+import { infoOf, type RunConfig, type RunInfo } from "./run-config.ts";
 import { validate, validateJson } from "./schema.ts";
 import { attemptStep, attemptsOf } from "./step.ts";
 import type { ToolPort } from "./tool.ts";
@@ -42,6 +43,8 @@ export interface RunOptions {
   runId?: string;
   /** The trigger the run answers; part of every write's idempotency key. Default: the run id. */
   triggerId?: string;
+  /** Of the trigger, for the flow's functions and its tools. */
+  config?: RunConfig;
   side?: Side;
   signal?: AbortSignal;
 }
@@ -58,6 +61,8 @@ export interface RunResult {
 /** State of one run while it runs. */
 export interface Run {
   readonly flow: Flow;
+  /** What its functions are told beside their context. */
+  readonly info: RunInfo;
   readonly engine: Engine;
   readonly context: CallContext & AskContext;
   readonly past: ReadonlyMap<string, StepPast>;
@@ -85,46 +90,13 @@ export async function runFlow<Input, Output>(
   return execute(flow, input, options, { runId, events, mode: "run" });
 }
 
-/**
- * Replays a finished run from its history without calling a tool.
- *
- * @throws {TwintrackError} `HISTORY_MISMATCH` naming the step that no longer fits.
- */
-export async function replay<Input, Output>(
-  flow: Flow<Input, Output>,
-  history: readonly RunEvent[],
-): Promise<RunResult> {
-  checkFits(flow, history);
-  const started = history.find((event) => event.type === "run_started");
-  if (started?.type !== "run_started") {
-    throw new TwintrackError(
-      "HISTORY_MISMATCH",
-      `The history of "${flow.name}" does not start with run_started`,
-    );
-  }
-  const tools: ToolPort = {
-    callTool: (tool) =>
-      Promise.reject(new TwintrackError("TOOL_UNKNOWN", `${tool} is not called in a replay`)),
-  };
-  const result = await execute(
-    flow,
-    started.input,
-    { tools },
-    { runId: "replay", events: [...history], mode: "replay" },
-  );
-  if (result.outcome.status === "threw" && result.outcome.error.code === "HISTORY_MISMATCH") {
-    throw new TwintrackError("HISTORY_MISMATCH", result.outcome.error.message);
-  }
-  return result;
-}
-
-interface Start {
+export interface Start {
   runId: string;
   events: RunEvent[];
   mode: Run["mode"];
 }
 
-async function execute(
+export async function execute(
   flow: Flow,
   input: unknown,
   options: RunOptions,
@@ -163,6 +135,7 @@ function newRun(flow: Flow, options: RunOptions, start: Start, elapsedMs: () => 
   };
   return {
     flow,
+    info: infoOf(options.config),
     engine,
     mode: start.mode,
     past: pastOf(start.events),
@@ -172,6 +145,7 @@ function newRun(flow: Flow, options: RunOptions, start: Start, elapsedMs: () => 
     context: {
       tools: options.tools,
       ledger: options.ledger ?? memoryLedger(),
+      config: options.config,
       identity,
       nextOccurrence: occurrenceCounter(),
       calls: [],
@@ -198,6 +172,7 @@ async function outcomeOf(run: Run, input: unknown, isNew: boolean): Promise<Outc
         version: run.flow.version,
         flowHash: run.flow.hash,
         input: plain,
+        ...(run.context.config && { config: run.context.config }),
       });
     run.outputs.input = await validateJson(
       run.flow.input,
@@ -209,7 +184,7 @@ async function outcomeOf(run: Run, input: unknown, isNew: boolean): Promise<Outc
     if (halted) return await endFailed(run, halted);
     const answer = await validate(
       run.flow.output,
-      run.flow.returns(run.outputs),
+      run.flow.returns(run.outputs, run.info),
       `Output of flow "${run.flow.name}"`,
       "OUTPUT_INVALID",
     );
@@ -289,7 +264,7 @@ async function runStep(run: Run, step: Step): Promise<Ended> {
   }
   if (run.abort.signal.aborted) return { step: step.name, end: CANCELLED };
   const context = visible(run, step);
-  if (step.when && !step.when(context)) {
+  if (step.when && !step.when(context, run.info)) {
     await run.record({ type: "step_skipped", step: step.name });
     return { step: step.name, end: { kind: "absent" } };
   }

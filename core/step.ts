@@ -84,7 +84,7 @@ async function giveUp({ run, step, context }: Attempt, thrown: unknown): Promise
   }
   const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
   try {
-    const output = toJson(await step.onError.compensate(context, cause)).value;
+    const output = toJson(await step.onError.compensate(context, cause, run.info)).value;
     await run.record({ type: "step_compensated", step: step.name, output });
     return { kind: "returned", output };
   } catch (failed) {
@@ -184,7 +184,7 @@ async function runCode(
 ): Promise<unknown> {
   await run.record(startOf(step, number));
   const { now, random, id } = run.engine;
-  return action.run(context, { signal, attempt: number, now, random, id });
+  return action.run(context, { ...run.info, signal, attempt: number, now, random, id });
 }
 
 async function callStepTool(
@@ -192,7 +192,7 @@ async function callStepTool(
   action: Extract<Step["action"], { kind: "tool" }>,
   signal: AbortSignal,
 ): Promise<JsonValue> {
-  const args = argsOf(run.context.tools, action.tool, action.args(context));
+  const args = argsOf(run.context.tools, action.tool, action.args(context, run.info));
   await run.record({ ...startOf(step, number), args });
   const { name, timeoutMs } = step;
   const as = standsFor(step.legacy, context, args);
@@ -204,7 +204,7 @@ async function askStepModel(
   action: Extract<Step["action"], { kind: "model" }>,
   signal: AbortSignal,
 ): Promise<JsonValue> {
-  const question = questionOf(action.prompt(context), step.output);
+  const question = questionOf(action.prompt(context, run.info), step.output);
   const args = askedFor(action.model, question);
   await run.record({ ...startOf(step, number), args });
   return askModel(run.context, action.model, question, signal);

@@ -10,6 +10,7 @@ import type { NamedCall } from "./counterpart.ts";
 import type { Effect } from "./effect.ts";
 import { TwintrackError } from "./error.ts";
 import { isJsonObject, type JsonValue } from "./json.ts";
+import type { RunConfig } from "./run-config.ts";
 
 /** The one `_meta` key under which the adapter keeps what MCP content cannot carry. */
 export const RESULT_META_KEY = "twintrack/result";
@@ -31,6 +32,8 @@ export interface ToolCallOptions {
   inject?: Readonly<Record<string, unknown>>;
   /** The call of the old chain that this one takes the place of; a shadow is answered from its record. */
   as?: NamedCall;
+  /** Of the trigger that is answered: LangChain gives it to the tool as its config. */
+  config?: RunConfig;
   /** Told to the tool beside its arguments, and never to the model: trace context, a tenant. */
   metadata?: Readonly<Record<string, unknown>>;
 }

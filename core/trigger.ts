@@ -1,4 +1,5 @@
 import type { JsonValue } from "./json.ts";
+import type { RunConfig } from "./run-config.ts";
 
 export type TriggerSource = "http" | "cron" | "queue" | "mcp" | "replay" | "library" | "tap";
 
@@ -8,10 +9,14 @@ export interface Trigger {
   id: string;
   flow: string;
   input: JsonValue;
+  config?: RunConfig;
   source: TriggerSource;
   /** ISO 8601, UTC. */
   receivedAt: string;
 }
+
+/** What the caller said. */
+export type Sent = Pick<Trigger, "input" | "config">;
 
 export type Side = "legacy" | "candidate";
 

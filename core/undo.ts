@@ -2,6 +2,7 @@
 import type { Step } from "./flow.ts";
 import { type JsonValue, toJson } from "./json.ts";
 import { inCode } from "./long-integer.ts";
+import { infoOf, type RunConfig, type RunInfo } from "./run-config.ts";
 import { validateJson } from "./schema.ts";
 import { resultValue, type ToolPort } from "./tool.ts";
 
@@ -11,7 +12,7 @@ export interface Made<Output> {
   output: Output;
 }
 
-export interface UndoTools {
+export interface UndoTools extends RunInfo {
   /** @throws {TwintrackError} `TOOL_FAILED`, or what the tool's port throws. */
   call(tool: string, args: unknown): Promise<JsonValue>;
   /** Aborted when the step's time limit is over. */
@@ -26,15 +27,25 @@ export type Undone =
   | { status: "failed"; error: unknown }
   | { status: "unknown" };
 
-/** Runs a step's undo once. */
-export async function undoStep(step: Step, made: Made<unknown>, tools: ToolPort): Promise<Undone> {
+/**
+ * Runs a step's undo once.
+ *
+ * @param config of the trigger for which the write was made
+ */
+export async function undoStep(
+  step: Step,
+  made: Made<unknown>,
+  tools: ToolPort,
+  config?: RunConfig,
+): Promise<Undone> {
   const signal = AbortSignal.timeout(step.timeoutMs);
   const late = new Promise<Undone>((resolve) => {
     signal.addEventListener("abort", () => resolve({ status: "unknown" }), { once: true });
   });
+  const options = config ? { signal, config } : { signal };
   const call: UndoTools["call"] = async (tool, args) =>
-    resultValue(await tools.callTool(tool, toJson(args).value, { signal }));
-  return Promise.race([undone(step, made, { call, signal }), late]);
+    resultValue(await tools.callTool(tool, toJson(args).value, options));
+  return Promise.race([undone(step, made, { ...infoOf(config), call, signal }), late]);
 }
 
 async function undone(step: Step, { args, output }: Made<unknown>, tools: UndoTools) {

@@ -9,6 +9,7 @@ import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
 import { runFlow } from "../core/run.ts";
+import { infoOf } from "../core/run-config.ts";
 import type { Side, Trigger } from "../core/trigger.ts";
 import type { FlowConfig } from "./config.ts";
 import type { Sides } from "./side.ts";
@@ -48,9 +49,9 @@ export function sideOf(stage: FlowStage, config: FlowConfig, trigger: Trigger): 
 }
 
 /** A function of the configuration that fails costs the trigger its key, and nobody an answer. */
-function keyOf({ canaryKey }: FlowConfig, { id, input }: Trigger): string {
+function keyOf({ canaryKey }: FlowConfig, { id, input, config }: Trigger): string {
   try {
-    return canaryKey?.(rounded(input)) ?? id;
+    return canaryKey?.(rounded(input), infoOf(config).config) ?? id;
   } catch {
     return id;
   }
@@ -99,6 +100,7 @@ async function runLegacy(
       effects: {},
       timeoutMs,
       ...(signal ? { signal } : {}),
+      ...(trigger.config ? { config: trigger.config } : {}),
     };
     if (!onChunk) return await legacy.invoke(trigger.input, options);
     return await streamed(legacy.stream(trigger.input, options), onChunk);
@@ -141,6 +143,7 @@ async function runCandidate(
     models: sides.models,
     ledger,
     triggerId: trigger.id,
+    ...(trigger.config ? { config: trigger.config } : {}),
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
   });
   const outcome: Outcome = limit.aborted

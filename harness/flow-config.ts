@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Flow } from "../core/flow.ts";
 import type { JsonValue } from "../core/json.ts";
+import type { RunConfig } from "../core/run-config.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Stage } from "../core/trigger.ts";
 import { type GateConfig, gateShape } from "./automation.ts";
@@ -77,9 +78,9 @@ export interface FlowConfig {
   /** The shares of triggers that the candidate gets one after the other, and how long each is held. */
   ladder?: readonly LadderStep[];
   /** Triggers with equal keys get the same side in a canary. Default: the trigger id. */
-  canaryKey?: (input: JsonValue) => string;
+  canaryKey?: (input: JsonValue, config: RunConfig) => string;
   /** Whom a trigger is about, for `export --subject` and `purge`; kept as a digest only. */
-  subject?: (input: JsonValue) => string | undefined;
+  subject?: (input: JsonValue, config: RunConfig) => string | undefined;
 }
 
 /** Limit of a compared side whose flow sets none. */

@@ -13,6 +13,7 @@ import type { ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import type { ModelCall } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
+import type { RunConfig } from "../core/run-config.ts";
 import type { Side, Stage, TriggerSource } from "../core/trigger.ts";
 import { runPlace } from "./privacy/privacy.ts";
 import type { Vault } from "./privacy/vault.ts";
@@ -41,6 +42,8 @@ export interface FrameHeader {
 
 export interface FramePayload {
   input: JsonValue;
+  /** Of the trigger. */
+  config?: RunConfig;
   /** As the caller gave it; absent when the header has the same. */
   triggerId?: string;
   outcome: Outcome;

@@ -8,8 +8,9 @@ import { TwintrackError } from "../core/error.ts";
 import { canonicalText, digest, type JsonValue, toJson } from "../core/json.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { type GivenRunConfig, runConfigOf } from "../core/run-config.ts";
 import { validateJson } from "../core/schema.ts";
-import type { Side, Trigger, TriggerSource } from "../core/trigger.ts";
+import type { Sent, Side, Trigger, TriggerSource } from "../core/trigger.ts";
 import { type RunWishes, runSide, sideOf } from "./authoritative.ts";
 import type { Backlog } from "./backlog.ts";
 import { encodeFrame, type FrameHeader, type FramePayload, trialIdOf } from "./frame.ts";
@@ -27,6 +28,8 @@ export interface RunRequest extends RunWishes {
   /** The caller's idempotency key. Default: a new id. */
   triggerId?: string;
   source?: TriggerSource;
+  /** LangChain's run configuration, for the chain, the flow's functions and its tools. */
+  config?: GivenRunConfig;
 }
 
 export interface Answer {
@@ -41,8 +44,8 @@ export interface Live {
   /**
    * Runs a flow for one trigger. What the authoritative side does, a throw included, is the outcome.
    *
-   * @throws {TwintrackError} `FLOW_UNKNOWN`, `INPUT_INVALID`, `TRIGGER_CONFLICT`, `SIDE_MISSING`:
-   *   the trigger was refused before any side ran, and is not a trial.
+   * @throws {TwintrackError} `FLOW_UNKNOWN`, `REQUEST_INVALID`, `INPUT_INVALID`, `TRIGGER_CONFLICT`,
+   *   `SIDE_MISSING`: the trigger was refused before any side ran, and is not a trial.
    */
   answer(flow: string, input: unknown, request?: RunRequest): Promise<Answer>;
   /** Triggers answered, and refused at the door, since the start. */
@@ -66,33 +69,40 @@ interface LiveContext extends LiveOptions {
 export function openLive(options: LiveOptions): Live {
   const counts = { answered: 0, refused: 0 };
   const context: LiveContext = { ...options, nextSeq: () => ++counts.answered };
-  const remembered = new Map<string, { inputDigest: string; answer: Promise<Answer> }>();
-  const answerOnce = async (
-    flow: string,
-    input: JsonValue,
-    request: RunRequest,
-  ): Promise<Answer> => {
-    if (request.triggerId === undefined) return answerTrigger(context, flow, input, request);
+  const remembered = new Map<string, { sentDigest: string; answer: Promise<Answer> }>();
+  const answerOnce = async (flow: string, sent: Sent, request: RunRequest): Promise<Answer> => {
+    if (request.triggerId === undefined) return answerTrigger(context, flow, sent, request);
     const key = digest(flow, request.triggerId);
-    const inputDigest = digest(canonicalText(input));
+    const sentDigest = digestOf(sent);
     const earlier = remembered.get(key);
-    if (earlier && earlier.inputDigest !== inputDigest) throw conflict(flow, request.triggerId);
+    if (earlier && earlier.sentDigest !== sentDigest) throw conflict(flow, request.triggerId);
     if (earlier) return earlier.answer;
-    const answer = answerTrigger(context, flow, input, request);
-    remember(remembered, key, { inputDigest, answer });
+    const answer = answerTrigger(context, flow, sent, request);
+    remember(remembered, key, { sentDigest, answer });
     return answer;
   };
   return {
     counts: () => ({ ...counts }),
     async answer(flow, input, request = {}) {
       try {
-        return await answerOnce(flow, toJson(input).value, request);
+        const config = runConfigOf(request.config);
+        const plain = toJson(input).value;
+        return await answerOnce(
+          flow,
+          config ? { input: plain, config } : { input: plain },
+          request,
+        );
       } catch (error) {
         counts.refused++;
         throw error;
       }
     },
   };
+}
+
+function digestOf({ input, config }: Sent): string {
+  const text = canonicalText(input);
+  return config ? digest(text, canonicalText(config)) : digest(text);
 }
 
 function remember<T extends { answer: Promise<Answer> }>(
@@ -109,9 +119,9 @@ function remember<T extends { answer: Promise<Answer> }>(
 function conflict(flow: string, triggerId: string): TwintrackError {
   return new TwintrackError(
     "TRIGGER_CONFLICT",
-    `Trigger "${triggerId}" of flow "${flow}" came before with another input`,
+    `Trigger "${triggerId}" of flow "${flow}" came before with another input or config`,
     {
-      hint: "Send a new Idempotency-Key with a new input.",
+      hint: "Send a new Idempotency-Key with a new input or config.",
     },
   );
 }
@@ -119,7 +129,7 @@ function conflict(flow: string, triggerId: string): TwintrackError {
 async function answerTrigger(
   context: LiveContext,
   flow: string,
-  input: JsonValue,
+  sent: Sent,
   request: RunRequest,
 ): Promise<Answer> {
   const { sides, stages, privacy } = context;
@@ -127,17 +137,17 @@ async function answerTrigger(
   const trigger: Trigger = {
     id: request.triggerId ?? crypto.randomUUID(),
     flow,
-    input,
+    ...sent,
     source: request.source ?? "library",
     receivedAt: new Date().toISOString(),
   };
-  await checkInput(sides, flow, input);
+  await checkInput(sides, flow, sent.input);
   const stage = stages.of(flow);
   const side = sideOf(stage, config, trigger);
   const run = await runSide(context, config, trigger, side, request);
   // The number is given when the answer is there: a trigger that was not answered leaves no gap.
   const seq = context.nextSeq();
-  const subject = subjectIn(flow, config, input, privacy);
+  const subject = subjectIn(flow, config, sent, privacy);
   const header: FrameHeader = {
     epoch: context.epoch,
     seq,
@@ -154,7 +164,7 @@ async function answerTrigger(
   };
   const { outcome, lossy, calls, modelCalls, memory, history } = run;
   const payload: FramePayload = {
-    input,
+    ...sent,
     ...(header.triggerId === trigger.id ? {} : { triggerId: trigger.id }),
     outcome,
     lossy,

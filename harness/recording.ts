@@ -5,11 +5,13 @@
  * for equal.
  */
 import { z } from "zod";
+import { isTwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import { occurrenceCounter, type ToolCall } from "../core/ledger.ts";
 import { parseLongIntegers } from "../core/long-integer.ts";
 import type { ModelCall, ModelRequest } from "../core/model.ts";
 import type { Outcome } from "../core/outcome.ts";
+import { runConfigOf } from "../core/run-config.ts";
 import type { FramePayload } from "./frame.ts";
 
 export interface Recording {
@@ -68,6 +70,7 @@ const failure = z.union([
 const line = z
   .strictObject({
     input: json,
+    config: z.unknown().optional(),
     triggerId: z.string().min(1).optional(),
     receivedAt: z.iso.datetime({ offset: true }).optional(),
     output: json.optional(),
@@ -110,12 +113,14 @@ export function readLines(text: string): Recordings {
 }
 
 function problemOf(error: unknown): string {
+  if (isTwintrackError(error)) return error.message;
   if (!(error instanceof z.ZodError)) return `is no JSON: ${(error as Error).message}`;
   const [issue] = error.issues;
   return `${issue?.path.join(".") || "(root)"} ${issue?.message}`;
 }
 
 function fromLine(item: string, told: z.infer<typeof line>): Recording {
+  const config = runConfigOf(told.config);
   const { input, triggerId = item, receivedAt = new Date(0).toISOString(), calls } = told;
   const isTold = told.output !== undefined || told.error !== undefined;
   return {
@@ -124,6 +129,7 @@ function fromLine(item: string, told: z.infer<typeof line>): Recording {
     receivedAt,
     payload: {
       input,
+      ...(config && { config }),
       outcome: outcomeOf(told.output, told.error),
       ...wholeness(isTold),
       calls: recordedCalls(

@@ -5,12 +5,11 @@ import { withAttempts } from "../adapter/egress.ts";
 import type { Contract } from "../adapter/tool-server.ts";
 import { counterpartOf } from "../core/counterpart.ts";
 import type { RunEvent } from "../core/history.ts";
-import type { JsonValue } from "../core/json.ts";
 import type { FreeArguments, ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
 import { type ModelCall, sharingOf } from "../core/model.ts";
 import { runFlow } from "../core/run.ts";
-import type { Side } from "../core/trigger.ts";
+import type { Sent, Side } from "../core/trigger.ts";
 import { freeArguments } from "./compare/arguments.ts";
 import { DEFAULT_SHADOW_TIMEOUT_MS } from "./flow-config.ts";
 import { isolatedTools, type ReadTool, readsFrom, readsOf } from "./isolation.ts";
@@ -71,18 +70,18 @@ export async function runOther(
   bench: Bench,
   other: Side,
   trial: OpenTrial,
-  input: JsonValue,
+  sent: Sent,
   answered: SideRun,
 ): Promise<SideRun & { flowHash?: string }> {
   return other === "legacy"
-    ? runLegacy(bench, trial, input, answered)
-    : runCandidate(bench, trial, input, answered);
+    ? runLegacy(bench, trial, sent, answered)
+    : runCandidate(bench, trial, sent, answered);
 }
 
 async function runCandidate(
   bench: Bench,
   trial: OpenTrial,
-  input: JsonValue,
+  { input, config }: Sent,
   { calls, modelCalls = [] }: SideRun,
 ): Promise<SideRun & { flowHash: string }> {
   const { shadow = {} } = bench.config;
@@ -105,6 +104,7 @@ async function runCandidate(
       models,
       runId: `${trial.id}/candidate`,
       triggerId: trial.triggerId,
+      ...(config && { config }),
       signal,
     });
     return Promise.race([running, timedOut(signal, limitMs)]);
@@ -159,14 +159,14 @@ function spend({ flow, config }: Bench, questions: number): boolean {
 export async function runNoise(
   bench: Bench,
   trial: OpenTrial,
-  input: JsonValue,
+  sent: Sent,
   answered: SideRun,
 ): Promise<SideRun | undefined> {
   const shares = bench.config.noise?.models === "shared";
   const expected = shares ? 0 : (answered.modelCalls?.length ?? 0);
   if (!spend(bench, expected)) return undefined;
   const models = shares ? answered.modelCalls : undefined;
-  const run = await runLegacy(bench, trial, input, answered, models);
+  const run = await runLegacy(bench, trial, sent, answered, models);
   const asked = (run.modelCalls ?? []).filter(({ served }) => served === "live").length;
   for (let more = asked - expected; more > 0; more--) spend(bench, 1);
   return run.incomparable === undefined ? run : undefined;
@@ -188,7 +188,7 @@ function timedOut(signal: AbortSignal, limitMs: number): Promise<SideRun> {
 async function runLegacy(
   bench: Bench,
   trial: OpenTrial,
-  input: JsonValue,
+  { input, config }: Sent,
   { calls, modelCalls = [], memory = [] }: SideRun,
   /** Answers to share; without them the run asks as `shadow.models` says. */
   shared?: readonly ModelCall[],
@@ -212,6 +212,7 @@ async function runLegacy(
         models,
         memory,
       },
+      ...(config && { config }),
       effects: bench.catalog.effectsByOriginalName(),
       timeoutMs: shadow.timeoutMs ?? DEFAULT_SHADOW_TIMEOUT_MS,
     }),

@@ -68,7 +68,7 @@ export function openTap({ sides, spool, privacy, ...outlook }: TapOptions): Tap 
         const told = { flow, epoch, run, triggerId, config, outlook };
         const header = headerOf({ ...told, fits: fitted !== undefined });
         const payload = payloadOf(run, fitted ?? run.input);
-        const subject = subjectIn(flow, config, payload.input, privacy);
+        const subject = subjectIn(flow, config, payload, privacy);
         if (subject !== undefined) header.subject = subject;
         if (triggerId !== run.triggerId) payload.triggerId = run.triggerId;
         spool.append(encodeFrame(header, payload, privacy.vault), run.seq, epoch);

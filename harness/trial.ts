@@ -54,12 +54,12 @@ export async function judgeTrial(
     bench,
     other,
     { ...trial, triggerId: payload.triggerId ?? trial.triggerId },
-    payload.input,
+    payload,
     answered,
   );
   const noise =
     trial.noiseWanted && trial.authoritative === "legacy"
-      ? await runNoise(bench, trial, payload.input, answered)
+      ? await runNoise(bench, trial, payload, answered)
       : undefined;
   const [legacy, candidate] = other === "candidate" ? [answered, compared] : [compared, answered];
   const seen = await seenIn(sides, trial.flow, payload.input, { legacy, candidate });

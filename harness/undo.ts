@@ -107,12 +107,12 @@ function told(
 async function undoOne(
   { db, tools, mask, ...asked }: UndoJob,
   step: Step,
-  { key, args, outcome }: AnsweredWrite,
+  { key, args, config, outcome }: AnsweredWrite,
   left: WriteLeft,
 ): Promise<WriteLeft> {
   const row = { ...asked, key, trial: left.trial, step: left.step, tool: left.tool };
   if (outcome.status !== "returned" || !(await beginUndo(db, row))) return told(left, "unknown");
-  const undone = await undoStep(step, { args, output: outcome.value }, tools);
+  const undone = await undoStep(step, { args, output: outcome.value }, tools, config);
   if (undone.status === "unknown") return told(left, "unknown");
   const error = undone.status === "failed" ? mask(messageOf(undone.error)) : null;
   await endUndo(db, row, undone.status, error);

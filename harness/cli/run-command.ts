@@ -3,11 +3,17 @@ import { readFileSync } from "node:fs";
 import { messageOf, TwintrackError } from "../../core/error.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { parseLongIntegers } from "../../core/long-integer.ts";
+import { type RunConfig, runConfigOf } from "../../core/run-config.ts";
 import type { Difference } from "../compare/difference.ts";
 import { loadConfig } from "../config.ts";
 import type { Database } from "../store/database.ts";
 import type { Cli } from "./main.ts";
 import { differenceTable, EXIT } from "./reply.ts";
+
+interface RunOptions {
+  input: string;
+  runConfig?: string;
+}
 
 export function addRunCommand(cli: Cli): void {
   const { program } = cli;
@@ -15,49 +21,55 @@ export function addRunCommand(cli: Cli): void {
     .command("run <flow>")
     .description("answer one trigger, as a caller would get it, and compare when the stage says so")
     .requiredOption("--input <json>", "JSON, @file, or - for standard input")
+    .option("--run-config <json>", "LangChain's run configuration, likewise")
     .addHelpText(
       "after",
-      `\nExample:\n  twintrack run refunds --input '{"orderId":"A-1","email":"a@b.c","message":"broken"}'`,
+      `\nExamples:\n  twintrack run refunds --input '{"orderId":"A-1","email":"a@b.c","message":"broken"}'\n  twintrack run chat --input '"hello"' --run-config '{"configurable":{"thread_id":"t-1"}}'`,
     )
-    .action((flow: string, options: { input: string }) =>
-      cli.run(() => runOnce(cli, flow, options.input)),
-    );
+    .action((flow: string, options: RunOptions) => cli.run(() => runOnce(cli, flow, options)));
 }
 
 /** JSON as given, from a file (`@file`), or from standard input (`-`). */
-export function readInput(text: string): JsonValue {
-  const json = textOf(text);
+export function readInput(text: string, option = "--input"): JsonValue {
+  const json = textOf(text, option);
   try {
     return parseLongIntegers(json);
   } catch (cause) {
-    throw new TwintrackError("USAGE", `--input is not JSON: ${(cause as Error).message}`, {
+    throw new TwintrackError("USAGE", `${option} is not JSON: ${(cause as Error).message}`, {
       cause,
-      hint: `Quote it for the shell: --input '{"n":1}', or use --input @file.`,
+      hint: `Quote it for the shell: ${option} '{"n":1}', or use ${option} @file.`,
     });
   }
 }
 
+/** @throws {TwintrackError} `USAGE`, or `REQUEST_INVALID` naming the key that cannot be carried. */
+export function readRunConfig(text: string | undefined): { config?: RunConfig } {
+  const config = text === undefined ? undefined : runConfigOf(readInput(text, "--run-config"));
+  return config ? { config } : {};
+}
+
 /** @throws {TwintrackError} `USAGE` naming the file. */
-function textOf(given: string): string {
+function textOf(given: string, option: string): string {
   if (given !== "-" && !given.startsWith("@")) return given;
   try {
     return readFileSync(given === "-" ? 0 : given.slice(1), "utf8");
   } catch (cause) {
-    throw new TwintrackError("USAGE", `--input ${given} cannot be read: ${messageOf(cause)}`, {
+    throw new TwintrackError("USAGE", `${option} ${given} cannot be read: ${messageOf(cause)}`, {
       cause,
     });
   }
 }
 
-async function runOnce(cli: Cli, flow: string, input: string) {
+async function runOnce(cli: Cli, flow: string, { input, runConfig }: RunOptions) {
   const value = readInput(input);
+  const config = readRunConfig(runConfig);
   const { openHarness, outputOf } = await import("../twintrack.ts");
   const harness = openHarness(await loadConfig(cli.options().config));
   try {
     // The stage that people have set is in the store.
     const db = await harness.database();
     await harness.stages.refresh(db);
-    const answer = await harness.live.answer(flow, value);
+    const answer = await harness.live.answer(flow, value, config);
     await harness.settle();
     const compared = await trialOf(db, answer.trialId);
     const { output, metadata } = outputOf(flow, answer);

@@ -2,21 +2,20 @@
 import type { Command } from "commander";
 import { type Catalog, type CatalogEntry, catalog } from "../../adapter/catalog.ts";
 import { catalogServer } from "../../adapter/catalog-server.ts";
-import { contractFrom, validateArgs, validateResult } from "../../adapter/contract.ts";
 import { claimStdout } from "../../adapter/stdout.ts";
 import type { ToolServer } from "../../adapter/tool-server.ts";
 import type { Effect } from "../../core/effect.ts";
 import { TwintrackError } from "../../core/error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
-import { resultValue, type ToolResult } from "../../core/tool.ts";
 import { loadConfig, type ResolvedConfig, resolveConfig, type ToolSource } from "../config.ts";
 import { openSides, openToolServer } from "../side.ts";
-import { type LockOptions, learnedOutput, lockContracts } from "./contract-locks.ts";
+import { type LockOptions, lockContracts } from "./contract-locks.ts";
 import { runStoreCommand } from "./desk.ts";
 import type { Cli } from "./main.ts";
 import { MAX_PORT, MAX_TIMEOUT_MS, wholeNumber } from "./option.ts";
 import { EXIT, table } from "./reply.ts";
-import { readInput } from "./run-command.ts";
+import { readInput, readRunConfig } from "./run-command.ts";
+import { type CallOptions, CONTRACTS, call } from "./tool-call.ts";
 
 export interface ToolOptions {
   module?: string;
@@ -27,7 +26,7 @@ export interface ToolOptions {
   read?: string;
 }
 
-interface Opened {
+export interface Opened {
   catalog: Catalog;
   /** The tools under names that MCP allows. */
   server: ToolServer;
@@ -37,7 +36,6 @@ interface Opened {
 }
 
 const AD_HOC = "tools";
-const CONTRACTS = "contracts";
 
 export function addToolCommands(cli: Cli): void {
   const tools = cli.program.command("tools").description("list, call and serve the tools you have");
@@ -50,16 +48,18 @@ export function addToolCommands(cli: Cli): void {
     .action((options: ToolOptions) => cli.run(() => opened(cli, options, list)));
   command("call <tool>", "call one tool and check its contract")
     .option("--input <json>", "JSON, @file, or - for standard input", "{}")
+    .option("--run-config <json>", "LangChain's run configuration for the tool, likewise")
     .option("--timeout <ms>", "limit of the call", "60000")
     .addHelpText(
       "after",
       `\nExample:\n  twintrack tools call find_order --module ./tools.ts --input '{"orderId":"A-1"}'`,
     )
-    .action((tool: string, options: ToolOptions & { input: string; timeout: string }) =>
+    .action((tool: string, options: CallOptions) =>
       cli.run(async () => {
         const timeoutMs = wholeNumber("--timeout", options.timeout, MAX_TIMEOUT_MS);
         const args = readInput(options.input);
-        return opened(cli, options, (source) => call(source, tool, args, timeoutMs));
+        const limits = { timeoutMs, ...readRunConfig(options.runConfig) };
+        return opened(cli, options, (source) => call(source, tool, args, limits));
       }),
     );
   command("serve", "an MCP server on stdio, or over HTTP with --port")
@@ -189,47 +189,6 @@ async function list(source: Opened) {
     },
     text,
   };
-}
-
-async function call(source: Opened, name: string, args: JsonValue, timeoutMs: number) {
-  const entries = await source.catalog.entries();
-  const entry = entries.find(
-    (one) => source.nameOf(one) === name || one.contract.originalName === name,
-  );
-  const startedMs = performance.now();
-  const result = await source.catalog.callTool(entry?.qualified ?? name, args, { timeoutMs });
-  const durationMs = performance.now() - startedMs;
-  const violations = entry ? violationsOf(entry, args, result) : [];
-  const contract = violations.length === 0 ? "ok" : violations;
-  const isError = result.isError === true;
-  const data = { result, isError, contract, durationMs } as unknown as JsonValue;
-  const warnings = entry && !isError ? surprises(source.nameOf(entry), entry, result) : [];
-  const text = [
-    ...result.content.map((block) =>
-      block.type === "text" ? String(block.text) : JSON.stringify(block),
-    ),
-    `— ${isError ? "failed" : "ok"}, contract ${violations.length === 0 ? "ok" : violations.join("; ")}, ${durationMs.toFixed(1)} ms`,
-  ].join("\n");
-  return {
-    reply: { command: "tools-call", exitCode: isError ? EXIT.unexpected : EXIT.ok, data, warnings },
-    text,
-  };
-}
-
-function violationsOf(entry: CatalogEntry, args: JsonValue, result: ToolResult): string[] {
-  const input = validateArgs(entry.contract, args).map((violation) => `input ${violation}`);
-  if (result.isError || !entry.contract.outputSchema) return input;
-  const output = validateResult(entry.contract, resultValue(result));
-  return [...input, ...output.map((violation) => `output ${violation}`)];
-}
-
-/** Where a result differs from what the tool has returned so far; a guess, so it only warns. */
-function surprises(name: string, { contract }: CatalogEntry, result: ToolResult): string[] {
-  const learned = contract.outputSchema ? undefined : learnedOutput(name, CONTRACTS);
-  if (!learned) return [];
-  const guessed = contractFrom({ ...contract, outputSchema: learned });
-  const found = validateResult(guessed, resultValue(result));
-  return found.map((violation) => `unlike all recorded results: ${violation}`);
 }
 
 async function serve(

@@ -10,6 +10,7 @@ import {
   parseLongIntegers,
   withLongIntegers,
 } from "../../core/long-integer.ts";
+import type { GivenRunConfig } from "../../core/run-config.ts";
 import type { Answer } from "../live.ts";
 import { privacyOf } from "../privacy/privacy.ts";
 import type { Harness } from "../twintrack.ts";
@@ -55,9 +56,11 @@ function addRoutes(app: FastifyInstance, harness: Harness): void {
     reply.raw.once("close", () => {
       if (!reply.raw.writableFinished && key === undefined) abort.abort();
     });
-    return harness.live.answer(request.params.flow, inputOf(request.body), {
+    const { input, config } = sentIn(request.body);
+    return harness.live.answer(request.params.flow, input, {
       source: "http",
       signal: abort.signal,
+      ...(config ? { config } : {}),
       ...(typeof key === "string" ? { triggerId: key } : {}),
       ...(onChunk ? { onChunk } : {}),
     });
@@ -115,7 +118,26 @@ function eventsOn(reply: FastifyReply): Events {
   };
 }
 
-function inputOf(body: unknown): JsonValue {
-  if (isJsonObject(body) && "input" in body) return body.input as JsonValue;
-  throw new TwintrackError("REQUEST_INVALID", 'The body must be JSON like { "input": … }');
+function sentIn(body: unknown): { input: JsonValue; config?: GivenRunConfig } {
+  if (!isJsonObject(body) || body.input === undefined)
+    throw new TwintrackError("REQUEST_INVALID", 'The body must be JSON like { "input": … }');
+  const { input, config, kwargs } = body;
+  const [key] = isJsonObject(kwargs) ? Object.keys(kwargs) : [];
+  if (key !== undefined)
+    throw new TwintrackError("REQUEST_INVALID", `kwargs.${key} cannot be carried`, {
+      hint: "Put it into the input, or into config.configurable.",
+    });
+  return config === undefined || config === null ? { input } : { input, config: chosen(config) };
+}
+
+/** What LangServe's clients write into each request when nobody chose a limit. */
+const CLIENT_DEFAULT_LIMIT = 25;
+
+/** @returns what is checked where the trigger is answered */
+function chosen(config: JsonValue): GivenRunConfig {
+  if (!isJsonObject(config)) return config as GivenRunConfig;
+  const { recursion_limit: snake, recursionLimit: camel, ...rest } = config;
+  const limits = Object.entries({ recursion_limit: snake, recursionLimit: camel });
+  const own = limits.filter(([, limit]) => limit !== undefined && limit !== CLIENT_DEFAULT_LIMIT);
+  return { ...rest, ...Object.fromEntries(own) };
 }

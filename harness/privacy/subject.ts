@@ -1,6 +1,7 @@
 /** Whom a trial is about, as a digest: so that a person's trials are found without storing who it is. */
-import type { JsonValue } from "../../core/json.ts";
 import { rounded } from "../../core/long-integer.ts";
+import { infoOf } from "../../core/run-config.ts";
+import type { Sent } from "../../core/trigger.ts";
 import type { FlowConfig } from "../flow-config.ts";
 import type { Privacy } from "./privacy.ts";
 
@@ -8,12 +9,12 @@ import type { Privacy } from "./privacy.ts";
 export function subjectIn(
   flow: string,
   { subject }: FlowConfig,
-  input: JsonValue,
+  { input, config }: Sent,
   privacy: Privacy,
 ): string | undefined {
   if (!subject) return undefined;
   try {
-    const whom: unknown = subject(rounded(input));
+    const whom: unknown = subject(rounded(input), infoOf(config).config);
     return typeof whom === "string" && whom !== "" ? privacy.subject(flow, whom) : undefined;
   } catch {
     return undefined;

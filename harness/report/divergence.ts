@@ -108,6 +108,7 @@ function reportSample(sample: SampleRow, row: DivergenceRow): Sample {
   return {
     triggerId: sample.triggerId,
     input: sample.input,
+    ...(sample.config === undefined ? {} : { config: sample.config }),
     path: shown?.path ?? row.path,
     ...(shown?.legacy === undefined ? {} : { legacy: shown.legacy }),
     ...(shown?.candidate === undefined ? {} : { candidate: shown.candidate }),

@@ -88,6 +88,7 @@ function renderSample(sample: Sample, index: number): Markup {
 <p class="at">At <code>${sample.path === "" ? "(whole answer)" : sample.path}</code></p>
 ${renderChange(sample.legacy, sample.candidate)}
 <details><summary>Input</summary><pre class="doc" tabindex="0" aria-label="input">${shorten(sample.input)}</pre></details>
+${sample.config !== undefined && markup`<details><summary>Config</summary><pre class="doc" tabindex="0" aria-label="config">${shorten(sample.config)}</pre></details>`}
 <details${sample.differences.some(({ kind }) => kind !== "effect") ? markup` open` : ""}><summary>Both answers</summary><div class="sides">
 ${renderAnswer(sample, "legacy", sample.legacyOutput)}${renderAnswer(sample, "candidate", sample.candidateOutput)}</div></details>
 ${renderTrace(sample)}</article>`;

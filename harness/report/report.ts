@@ -101,6 +101,8 @@ export interface Divergence {
 export interface Sample {
   triggerId: string;
   input: JsonValue;
+  /** LangChain's run configuration of the trigger. */
+  config?: JsonValue;
   /** The difference this sample stands for. */
   path: string;
   legacy?: JsonValue;

@@ -164,6 +164,8 @@ export interface SampleRow {
   fingerprint: string;
   triggerId: string;
   input: JsonValue;
+  /** LangChain's run configuration of the trigger. */
+  config?: JsonValue;
   legacy: Outcome;
   candidate: Outcome;
   legacyCalls: readonly ToolCall[];

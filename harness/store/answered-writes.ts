@@ -2,7 +2,8 @@
 import type { JsonValue } from "../../core/json.ts";
 import { idempotencyKey, type ToolCall } from "../../core/ledger.ts";
 import type { Outcome } from "../../core/outcome.ts";
-import { readPayload } from "../frame.ts";
+import type { RunConfig } from "../../core/run-config.ts";
+import { type FramePayload, readPayload } from "../frame.ts";
 import type { Vault } from "../privacy/vault.ts";
 import type { Database } from "./database.ts";
 
@@ -13,6 +14,8 @@ export interface AnsweredWrite {
   step: string;
   tool: string;
   args: JsonValue;
+  /** Of the trigger that it was made for. */
+  config?: RunConfig;
   /** A write that failed may have happened all the same. */
   outcome: Outcome;
   /** Milliseconds since the epoch, and parts of one: two writes may fall into the same. */
@@ -68,21 +71,25 @@ function writesOf(vault: Vault, flow: string, row: Row): AnsweredWrite[] {
   const { id, payload } = row;
   const run =
     payload.length > 0 ? readPayload(vault, { id, side: "candidate", payload }) : undefined;
-  return (run?.calls ?? [])
+  if (!run) return [];
+  return run.calls
     .filter(({ effect, served }) => effect === "write" && served === "live")
-    .map((call) => writeOf(flow, row, run?.triggerId ?? row.triggerId, call));
+    .map((call) => writeOf(flow, row, run, call));
 }
 
 function writeOf(
   flow: string,
-  { id, receivedAt }: Row,
-  triggerId: string,
+  { id, receivedAt, ...row }: Row,
+  { triggerId = row.triggerId, config }: FramePayload,
   { tool, args, step = "", outcome, startedAtMs }: ToolCall,
 ): AnsweredWrite {
   const side = "candidate";
   const key = idempotencyKey({ flow, triggerId, side, step, occurrence: 0, tool, args });
   const atMs = receivedAt.getTime() + startedAtMs;
-  return { key, trial: id, step, tool, args, outcome, atMs, receivedAt };
+  return {
+    ...{ key, trial: id, step, tool, args, outcome, atMs, receivedAt },
+    ...(config && { config }),
+  };
 }
 
 /** A trigger that came again tells of the same write: whichever knows how it ended is kept. */

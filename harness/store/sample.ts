@@ -23,6 +23,7 @@ export interface StoredSample {
 
 interface StoredRun {
   input?: JsonValue;
+  config?: JsonValue;
   outcome: Outcome;
   history?: RunEvent[];
 }
@@ -39,10 +40,12 @@ export function sampleOf(
   const trace = row.trace
     ? opened<Trace>(row.trace, tracePlace(row.id), privacy, NO_CALLS)
     : NO_CALLS;
+  const { input = null, config } = row.authoritative === "legacy" ? legacy : candidate;
   return {
     ...of,
     triggerId: row.triggerId,
-    input: (row.authoritative === "legacy" ? legacy : candidate).input ?? null,
+    input,
+    ...(config === undefined ? {} : { config }),
     legacy: legacy.outcome,
     candidate: candidate.outcome,
     legacyCalls: trace.legacy,

@@ -63,6 +63,25 @@ describe("LangServe", () => {
     ]);
   });
 
+  test("a run configuration goes where LangServe reads it, in its spelling", async () => {
+    const { url, asked } = await open(({ path }, response) =>
+      path.endsWith("/invoke")
+        ? sendJson(response, { output: 1 })
+        : void response
+            .writeHead(200, { "content-type": "text/event-stream" })
+            .end("event: data\ndata: 1\n\nevent: end\n\n"),
+    );
+    const legacy = httpChain(`${url}/invoke`);
+    const config = { configurable: { thread_id: "t" }, recursion_limit: 9 };
+    await legacy.invoke("hi", { ...LIVE, config });
+    for await (const _ of legacy.stream("hi", { ...LIVE, config }));
+
+    expect(asked.map(({ path, body }) => [path, body])).toEqual([
+      ["/invoke", { input: "hi", config }],
+      ["/stream", { input: "hi", config }],
+    ]);
+  });
+
   test("a stream yields the chunks of /stream and ends in what /invoke would give", async () => {
     const { url, asked } = await open((_, response) =>
       sendEvents(response, [
@@ -190,6 +209,39 @@ describe("LangGraph Server", () => {
     ]);
   });
 
+  test("a run configuration is told in the server's own fields, its thread in the URL", async () => {
+    const { url, asked } = await open((_, response) => sendJson(response, {}));
+    const config = {
+      configurable: { thread_id: "t 1", user: "ada" },
+      context: { desk: "A" },
+      metadata: { tenant: "north" },
+      tags: ["vip"],
+      recursion_limit: 9,
+    };
+    await httpChain(url, { langGraph }).invoke("hi", { ...LIVE, config });
+    const threadOf = () => "own";
+    const only = { configurable: { thread_id: "t 1" } };
+    await httpChain(url, { langGraph: { ...langGraph, threadOf } }).invoke("hi", {
+      ...LIVE,
+      config: only,
+    });
+
+    const shared = { assistant_id: "agent", input: "hi", on_disconnect: "cancel" };
+    expect(asked.map(({ path, body }) => [path, body])).toEqual([
+      [
+        "/threads/t%201/runs/wait",
+        {
+          ...shared,
+          if_not_exists: "create",
+          config: { configurable: { user: "ada" }, tags: ["vip"], recursion_limit: 9 },
+          context: { desk: "A" },
+          metadata: { tenant: "north" },
+        },
+      ],
+      ["/threads/own/runs/wait", { ...shared, if_not_exists: "create" }],
+    ]);
+  });
+
   test("a graph that raised is a failure, although the server says 200", async () => {
     const { url } = await open((_, response) =>
       sendJson(response, { __error__: { error: "ValueError", message: "no such order" } }),
@@ -268,6 +320,20 @@ describe("any JSON endpoint", () => {
       value: "why",
     });
     expect(asked).toMatchObject([{ path: "/ask", body: { question: "why", stream: false } }]);
+  });
+
+  test("the mapping is told the run configuration, which is empty where there is none", async () => {
+    const { url, asked } = await open((_, response) => sendJson(response, { output: 1 }));
+    const legacy = httpChain(url, {
+      request: (input, { configurable }) => ({ input, user: configurable?.user ?? null }),
+    });
+    await legacy.invoke("hi", { ...LIVE, config: { configurable: { user: "ada" } } });
+    await legacy.invoke("hi", LIVE);
+
+    expect(asked.map(({ body }) => body)).toEqual([
+      { input: "hi", user: "ada" },
+      { input: "hi", user: null },
+    ]);
   });
 
   test.each([

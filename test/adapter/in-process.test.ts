@@ -211,6 +211,33 @@ test("the host's values reach the tool, and the caller cannot send them", async 
   });
 });
 
+test("the run configuration reaches the tool in LangChain's spelling, under what the host binds", async () => {
+  const told = tool(
+    async (_args, { configurable, context, metadata, tags, recursionLimit }) => ({
+      ...{ configurable, context, metadata, tags, recursionLimit },
+    }),
+    { name: "told", description: "", schema: z.object({}) },
+  );
+  const config = {
+    configurable: { thread_id: "t", tenant: "theirs" },
+    context: { desk: "A" },
+    metadata: { channel: "web" },
+    tags: ["vip"],
+    recursion_limit: 7,
+  };
+  const inject = () => ({ configurable: { tenant: "ours" }, metadata: { host: "h" } });
+  const options = { config, metadata: { traceparent: "00-1" } };
+  const result = await toolServer([told], { inject }).callTool("told", {}, options);
+
+  expect(resultValue(result)).toEqual({
+    configurable: { thread_id: "t", tenant: "ours" },
+    context: { desk: "A" },
+    metadata: expect.objectContaining({ channel: "web", host: "h", traceparent: "00-1" }),
+    tags: ["vip"],
+    recursionLimit: expect.any(Number),
+  });
+});
+
 test("a tool that interrupts a graph says what to do without one", async () => {
   const approve = tool(async () => interrupt("ok?"), {
     name: "approve",

@@ -6,7 +6,8 @@ import { flow } from "../../core/flow.ts";
 import { graph } from "../../core/graph.ts";
 import type { RunEvent, RunStore } from "../../core/history.ts";
 import { memoryLedger } from "../../core/ledger.ts";
-import { replay, runFlow } from "../../core/run.ts";
+import { replay } from "../../core/replay.ts";
+import { runFlow } from "../../core/run.ts";
 import { backoffMs } from "../../core/step.ts";
 import type { ToolPort, ToolResult } from "../../core/tool.ts";
 

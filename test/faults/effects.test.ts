@@ -34,10 +34,12 @@ const calls = (...names: string[]) =>
           output: z.unknown(),
           onError: "continue",
         }) as never,
-      flow("posts", schemas) as never as Flow & { step: (...args: unknown[]) => never },
+      flow("posts", schemas) as never as {
+        step: (...args: unknown[]) => never;
+        returns: (answer: () => string) => Flow;
+      },
     )
-    // biome-ignore lint/suspicious/noExplicitAny: built in a loop, its steps are not in its type
-    .returns(() => "done" as any) as Flow;
+    .returns(() => "done");
 
 async function judgedInProcess(
   candidate: Flow,

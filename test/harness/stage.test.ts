@@ -259,6 +259,16 @@ describe("a canary", () => {
     }
   });
 
+  test("knows a key that is in the run configuration", () => {
+    const byThread: FlowConfig = { canaryKey: (_, { configurable }) => String(configurable?.at) };
+    const sides = Array.from({ length: 200 }, (_, n) => {
+      const config = { configurable: { at: `thread-${n % 2}` } };
+      return sideOf(at(50), byThread, { ...trigger(`t${n}`), config });
+    });
+    expect(new Set(sides.filter((_, n) => n % 2 === 0)).size).toBe(1);
+    expect(new Set(sides.filter((_, n) => n % 2 === 1)).size).toBe(1);
+  });
+
   test("whose key function throws goes by the trigger's id, and answers", () => {
     const throwing: FlowConfig = {
       canaryKey: () => {

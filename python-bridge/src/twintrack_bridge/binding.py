@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from .contract import Bridged
 from .errors import INVALID_PARAMS, RequestError, message_of
 from .injection import Injected
-from .value import JsonObject
+from .value import JsonObject, JsonValue
 
 #: Called with whatever a tool writes to its runtime's stream.
 Write = Callable[[Any], None]
@@ -52,6 +52,8 @@ class Host(NamedTuple):
     binding: Binding
     call_id: str
     config: JsonObject
+    #: For a runtime to which the host gave none.
+    context: JsonValue
     write: Write
 
 
@@ -104,7 +106,7 @@ def _runtime(one: Injected, given: Any, host: Host) -> Any:
     context_type, state_type = (*get_args(one.annotation), None, None)[:2]
     values = {
         "state": _typed(given.get("state", {}), state_type),
-        "context": _typed(given.get("context"), context_type),
+        "context": _typed(given.get("context", host.context), context_type),
         "store": None,
         "tools": [],
         **own,

@@ -29,6 +29,7 @@ from .contract import Bridged
 from .injection import ById, published_names, refused_names
 from .loading import Tool
 from .result import MISSING, broke_in_print, failure, result_of
+from .run_config import NOTHING, RunConfig
 from .schema import synthetic_names
 from .signature import is_langchain_code, is_single_input
 from .value import JsonObject, to_json, to_text
@@ -58,6 +59,7 @@ class Call:
     progress: Progress = _no_progress
     #: W3C trace context; tools find it in their config's metadata.
     trace: JsonObject = field(default_factory=dict[str, Any])
+    run_config: RunConfig = NOTHING
     cancelled: bool = False
 
 
@@ -107,7 +109,9 @@ class _Running:
         self.started = time.perf_counter()
         self.raw: Any = MISSING
         self.envelope: JsonObject = {}
-        self.config: JsonObject = {"metadata": call.trace} if call.trace else {}
+        self.config: JsonObject = dict(call.run_config.config)
+        if call.trace:
+            self.config["metadata"] = {**self.config.get("metadata", {}), **call.trace}
         self._call = call
         self._home = loop
         self._get_loop = get_loop
@@ -210,7 +214,14 @@ def _prepare(bridged: Bridged, call: Call, get_loop: Loop) -> _Running | JsonObj
     call_id = f"call_{os.urandom(12).hex()}"
     injected: JsonObject = {}
     if bridged.injected or call.inject:
-        host = Host(call.inject, call.binding or Binding(), call_id, running.config, running.tell)
+        host = Host(
+            call.inject,
+            call.binding or Binding(),
+            call_id,
+            running.config,
+            call.run_config.context,
+            running.tell,
+        )
         spelt = published_names(tool)  # A field with an alias is not filled by its own name.
         given = injected_values(bridged, host)
         injected = {spelt.get(name, name): value for name, value in given.items()}

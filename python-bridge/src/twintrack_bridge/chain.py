@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+from collections.abc import Coroutine
 from contextlib import nullcontext
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from .model_recording import ModelBook
 from .pool import WORK
 from .questions import AskedReads
 from .recording import FromRecord, Live, Recording
+from .run_config import RunConfig, run_config_of
 from .stream import Hand, stream
 from .surroundings import visit
 from .value import JsonObject, JsonValue, to_json
@@ -46,6 +48,7 @@ async def invoke(
             read or its answer could not be carried.
     """
     tools = _tools_of(params.get("tools"), asked)
+    run_config = run_config_of(params.get("config"))
     effects = params.get("effects", {})
     if "input" not in params or not isinstance(effects, dict):
         raise RequestError(INVALID_PARAMS, "input and effects are required")
@@ -57,7 +60,7 @@ async def invoke(
     try:
         with visit() as here, RECORDED_RUNS if isinstance(tools, FromRecord) else nullcontext():
             outcome, lossy, running = await _within(
-                params.get("timeoutMs"), chain, params["input"], hand
+                params.get("timeoutMs"), _outcome(chain, params["input"], run_config, hand)
             )
     finally:
         CURRENT.reset(token)
@@ -113,10 +116,10 @@ def _reads_of(given: Any, asked: AskedReads | None) -> Literal["recorded", "live
 
 
 async def _within(
-    limit_ms: Any, chain: Any, value: JsonValue, hand: Hand | None
+    limit_ms: Any, running: Coroutine[Any, Any, tuple[JsonObject, bool]]
 ) -> tuple[JsonObject, bool, bool]:
     """The outcome, whether it is lossy, and whether the chain's work may still be going on."""
-    task = asyncio.ensure_future(_outcome(chain, value, hand))
+    task = asyncio.ensure_future(running)
     work = WORK.get()
     if work is not None:
         work.begin()
@@ -132,9 +135,13 @@ async def _within(
     return {"status": "timed_out", "afterMs": limit_ms}, False, True
 
 
-async def _outcome(chain: Any, value: JsonValue, hand: Hand | None) -> tuple[JsonObject, bool]:
+async def _outcome(
+    chain: Any, value: JsonValue, run_config: RunConfig, hand: Hand | None
+) -> tuple[JsonObject, bool]:
     try:
-        returned = await (stream(chain, value, hand) if hand else _run(chain, value))
+        returned = await (
+            stream(chain, value, run_config, hand) if hand else _run(chain, value, run_config)
+        )
     except (asyncio.CancelledError, RequestError):
         raise
     except BaseException as error:  # SystemExit in a chain is the chain's failure, not our end.
@@ -143,10 +150,11 @@ async def _outcome(chain: Any, value: JsonValue, hand: Hand | None) -> tuple[Jso
     return {"status": "returned", "value": converted.value}, converted.lossy
 
 
-async def _run(chain: Any, value: JsonValue) -> Any:
+async def _run(chain: Any, value: JsonValue, run_config: RunConfig) -> Any:
     if callable(getattr(chain, "ainvoke", None)):
-        return await chain.ainvoke(value)
+        return await chain.ainvoke(value, **run_config.for_runnable(chain))
+    given = run_config.for_function(chain)
     if inspect.iscoroutinefunction(chain):
-        return await chain(value)
-    returned = await asyncio.to_thread(chain, value)
+        return await chain(value, **given)
+    returned = await asyncio.to_thread(chain, value, **given)
     return await returned if inspect.isawaitable(returned) else returned

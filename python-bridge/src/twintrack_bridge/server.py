@@ -185,8 +185,10 @@ class Server:
         if not isinstance(args, dict) or not isinstance(inject, dict):
             raise RequestError(errors.INVALID_PARAMS, "arguments is not an object")
         from .call import Call, call_in_thread, call_on_loop, runs_in_thread
+        from .run_config import META_KEY, run_config_of
 
-        call = Call(args, inject, offer.binding, trace=trace_of(meta))
+        run_config = run_config_of(meta.get(META_KEY))
+        call = Call(args, inject, offer.binding, trace=trace_of(meta), run_config=run_config)
         if (token := meta.get("progressToken")) is not None:
             call.progress = lambda done, text: self._progress(request, token, done, text)
         if runs_in_thread(bridged.tool):

@@ -7,23 +7,29 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
+from .run_config import RunConfig
+
 #: Takes a chunk; returns when the next may be made.
 Hand = Callable[[Any], Awaitable[None]]
+
+#: Keyword arguments with the run configuration.
+_Given = dict[str, Any]
 
 _INTERRUPT = "__interrupt__"
 
 
-async def stream(chain: Any, value: Any, hand: Hand) -> Any:
+async def stream(chain: Any, value: Any, run_config: RunConfig, hand: Hand) -> Any:
     """Hand over the chunks of any chain and return its answer."""
     if not callable(getattr(chain, "astream", None)):
-        return await _stream_function(chain, value, hand)
+        return await _stream_function(chain, value, run_config.for_function(chain), hand)
+    given = run_config.for_runnable(chain)
     if hasattr(chain, "stream_mode") and hasattr(chain, "output_channels"):
-        return await _stream_graph(chain, value, hand)
+        return await _stream_graph(chain, value, given, hand)
     if hasattr(chain, "return_intermediate_steps") and callable(
         getattr(chain, "prep_inputs", None)
     ):
-        return await _stream_executor(chain, value, hand)
-    return finished(await _joined(chain.astream(value), hand))
+        return await _stream_executor(chain, value, given, hand)
+    return finished(await _joined(chain.astream(value, **given), hand))
 
 
 async def _joined(chunks: AsyncIterator[Any], hand: Hand) -> Any:
@@ -42,7 +48,7 @@ def _added(total: Any, chunk: Any) -> Any:
         return chunk
 
 
-async def _stream_graph(graph: Any, value: Any, hand: Hand) -> Any:
+async def _stream_graph(graph: Any, value: Any, given: _Given, hand: Hand) -> Any:
     """Chunks of the graph's own mode; the answer is the last state, as in the graph's `invoke`."""
     own = graph.stream_mode
     shown = [own] if isinstance(own, str) else list(own)
@@ -50,7 +56,7 @@ async def _stream_graph(graph: Any, value: Any, hand: Hand) -> Any:
     state: Any = None
     interrupts: list[Any] = []
     async for mode, chunk in graph.astream(
-        value, stream_mode=modes, output_keys=graph.output_channels
+        value, stream_mode=modes, output_keys=graph.output_channels, **given
     ):
         if mode == "values":
             state = chunk
@@ -63,21 +69,21 @@ async def _stream_graph(graph: Any, value: Any, hand: Hand) -> Any:
     return {**(state if isinstance(state, dict) else {}), _INTERRUPT: interrupts}
 
 
-async def _stream_executor(executor: Any, value: Any, hand: Hand) -> Any:
+async def _stream_executor(executor: Any, value: Any, given: _Given, hand: Hand) -> Any:
     """An `AgentExecutor` yields actions and steps, and last its outputs without its inputs."""
     inputs = executor.prep_inputs(value)  # Before the run, which may add to the memory.
     last: Any = {}
-    async for chunk in executor.astream(value):
+    async for chunk in executor.astream(value, **given):
         last = chunk
         await hand(chunk)
     return {**inputs, **{key: item for key, item in last.items() if key != "messages"}}
 
 
-async def _stream_function(function: Any, value: Any, hand: Hand) -> Any:
+async def _stream_function(function: Any, value: Any, given: _Given, hand: Hand) -> Any:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        returned = function(value)
+        returned = function(value, **given)
     else:
-        returned = await asyncio.to_thread(function, value)
+        returned = await asyncio.to_thread(function, value, **given)
     if inspect.isasyncgen(returned):
         return finished(await _joined(returned, hand))
     if inspect.isgenerator(returned):
