@@ -46,7 +46,8 @@ function undeclared(
   const names = contracts.map(({ originalName }) => originalName);
   const missing = names.filter((name) => !Object.hasOwn(effects, name));
   const unknown = Object.keys(effects).filter((name) => !names.includes(name));
-  const declared = missing.map((name) => `${name}: "read"`).join(", ");
+  // What they count as: pasted as it is, it makes no write a read.
+  const declared = missing.map((name) => `${keyOf(name)}: "write"`).join(", ");
   return [
     ...(missing.length === 0
       ? []
@@ -54,7 +55,7 @@ function undeclared(
           warning(
             check,
             `${missing.join(", ")}: no declared effect, so each counts as a write`,
-            `Declare those that only read: effects: { ${declared} }`,
+            `effects: { ${declared} }, and "read" instead for those that only read`,
           ),
         ]),
     ...unknown.map((name) =>
@@ -66,6 +67,10 @@ function undeclared(
       ),
     ),
   ];
+}
+
+function keyOf(name: string): string {
+  return /^[\w$]+$/.test(name) ? name : JSON.stringify(name);
 }
 
 /** What callers are not told by a contract. */

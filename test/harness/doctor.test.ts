@@ -45,11 +45,12 @@ test("a set-up in order has no problem and no warning, and every part is named",
   }
 });
 
-test("a tool without a declared effect counts as a write, and doctor says so", async () => {
-  const found = await notes(toolsOnly([named("quote", z.object({}))]));
-  expect(found).toMatchObject([
-    { check: "tools.shop", status: "warning", fix: expect.stringContaining('quote: "read"') },
-  ]);
+test("a tool without a declared effect counts as a write, and what doctor offers declares it as one", async () => {
+  const tools = [named("quote", z.object({})), named("cancel-ticket", z.object({}))];
+  const [found, ...more] = await notes(toolsOnly(tools));
+  expect(more).toEqual([]);
+  expect(found).toMatchObject({ check: "tools.shop", status: "warning" });
+  expect(found?.fix).toContain('effects: { quote: "write", "cancel-ticket": "write" }');
 });
 
 test("an effect for a tool that is not there is a problem that names those that are", async () => {
