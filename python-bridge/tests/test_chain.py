@@ -281,3 +281,33 @@ def test_a_shadow_process_refuses_live_tools(
 def test_malformed_parameters_are_an_error_of_the_request(tools: Any) -> None:
     with pytest.raises(RequestError):
         asyncio.run(start(chains.plain_function, "k", tools))
+
+
+async def async_words(given: str) -> Any:
+    for word in ("one ", "two ", given):
+        yield word
+
+
+def sync_words(given: str) -> Any:
+    yield from ("one ", "two ", given)
+
+
+class Words:
+    async def __call__(self, given: str) -> Any:
+        return async_words(given)
+
+
+@pytest.mark.parametrize("chain", [async_words, sync_words, lambda k: async_words(k), Words()])
+def test_what_a_generator_yields_is_joined_to_the_answer(chain: Any) -> None:
+    run = live(chain)
+
+    assert value(run) == "one two k"
+    assert run["lossy"] is False
+
+
+def test_a_generator_that_fails_midway_is_a_failure_of_the_chain() -> None:
+    def fails(_: str) -> Any:
+        yield "one "
+        raise LookupError("no more")
+
+    assert live(fails)["outcome"]["error"]["name"] == "LookupError"

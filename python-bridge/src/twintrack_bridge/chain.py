@@ -7,7 +7,6 @@ changed; its tools are observed, and in recorded mode answered (`recording.py`).
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 from collections.abc import Coroutine
 from contextlib import nullcontext
@@ -153,8 +152,9 @@ async def _outcome(
 async def _run(chain: Any, value: JsonValue, run_config: RunConfig) -> Any:
     if callable(getattr(chain, "ainvoke", None)):
         return await chain.ainvoke(value, **run_config.for_runnable(chain))
-    given = run_config.for_function(chain)
-    if inspect.iscoroutinefunction(chain):
-        return await chain(value, **given)
-    returned = await asyncio.to_thread(chain, value, **given)
-    return await returned if inspect.isawaitable(returned) else returned
+    # A generator has an answer only when its chunks are joined.
+    return await stream(chain, value, run_config, _unheard)
+
+
+async def _unheard(_: Any) -> None:
+    """Nobody waits for chunks."""

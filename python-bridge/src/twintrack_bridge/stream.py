@@ -84,12 +84,12 @@ async def _stream_function(function: Any, value: Any, given: _Given, hand: Hand)
         returned = function(value, **given)
     else:
         returned = await asyncio.to_thread(function, value, **given)
+    if inspect.isawaitable(returned):
+        returned = await returned
     if inspect.isasyncgen(returned):
         return finished(await _joined(returned, hand))
     if inspect.isgenerator(returned):
         return finished(await _joined(_in_thread(returned), hand))
-    if inspect.isawaitable(returned):
-        returned = await returned
     await hand(returned)
     return returned
 
