@@ -7,7 +7,7 @@ import type { FlowConfig } from "../../harness/flow-config.ts";
 
 const cwd = fileURLToPath(new URL(".", import.meta.url));
 const inPython = (name: string) => python(`configured:${name}`, { cwd });
-const inJavaScript = (name: "seating" | "thread") => () =>
+const inJavaScript = (name: "seating" | "thread" | "chat") => () =>
   import("./configured.ts").then((chains) => chains[name]);
 
 const Wish = z.object({ row: z.number() });
@@ -42,6 +42,11 @@ const threaded = (name: string, desk: string) =>
       said: [`0 before, ${(config.context as { desk?: string })?.desk}: ${seat}`],
     })) as never;
 
+const forgetful = (name: string) =>
+  flow(name, { version: "1", input: z.string(), output: z.string() }).returns(
+    ({ input }) => `0 before ${input}`,
+  ) as never;
+
 const shadowed: FlowConfig = { stage: "shadow", noise: { sample: 1 } };
 const seating = {
   ...shadowed,
@@ -66,6 +71,12 @@ export default defineConfig({
     seatingInPython,
     seatingAfter: { ...seating, stage: "cutover" },
     seatingInPythonAfter: { ...seatingInPython, stage: "cutover" },
+    chat: { ...shadowed, legacy: inJavaScript("chat"), candidate: forgetful("chat") },
+    chatInPython: {
+      ...shadowed,
+      legacy: inPython("chat"),
+      candidate: forgetful("chatInPython"),
+    },
     thread: {
       ...shadowed,
       legacy: inJavaScript("thread"),

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from operator import add
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.chat_history import InMemoryChatMessageHistory
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
@@ -22,7 +26,10 @@ def seat(row: int, config: RunnableConfig) -> str:
     if sink := os.environ.get("TWINTRACK_SINK"):
         role = os.environ.get("TWINTRACK_ROLE", "live")
         with open(sink, "a") as file:
-            file.write(json.dumps({"tool": "seat", "passenger": passenger, "role": role}) + "\n")
+            file.write(
+                json.dumps({"tool": "seat", "passenger": passenger, "role": role})
+                + "\n"
+            )
     return f"{passenger} sits in {row}"
 
 
@@ -39,6 +46,21 @@ def _seated(wish: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
 
 
 seating = RunnableLambda(_seated)
+
+
+_HISTORIES: dict[str, InMemoryChatMessageHistory] = {}
+
+
+def _reply(said: list[BaseMessage]) -> AIMessage:
+    """Say how much was said before: another session is another answer."""
+    return AIMessage(f"{len(said) - 1} before {said[-1].content}")
+
+
+def _history(session_id: str) -> InMemoryChatMessageHistory:
+    return _HISTORIES.setdefault(session_id, InMemoryChatMessageHistory())
+
+
+chat = RunnableWithMessageHistory(RunnableLambda(_reply), _history) | StrOutputParser()
 
 
 class Thread(TypedDict, total=False):

@@ -1,6 +1,13 @@
 /** Chains that are told by their run configuration whom they serve, and a tool that reads it. */
 import { appendFileSync } from "node:fs";
-import type { RunnableConfig } from "@langchain/core/runnables";
+import { InMemoryChatMessageHistory } from "@langchain/core/chat_history";
+import { AIMessage, type BaseMessage } from "@langchain/core/messages";
+import { StringOutputParser } from "@langchain/core/output_parsers";
+import {
+  type RunnableConfig,
+  RunnableLambda,
+  RunnableWithMessageHistory,
+} from "@langchain/core/runnables";
 import { tool } from "@langchain/core/tools";
 import {
   Annotation,
@@ -39,6 +46,20 @@ export async function seating({ row }: Wish, config: RunnableConfig) {
     limit: config.recursionLimit ?? null,
   };
 }
+
+const histories = new Map<string, InMemoryChatMessageHistory>();
+
+/** Says how much was said before: another session is another answer. */
+export const chat = new RunnableWithMessageHistory({
+  runnable: RunnableLambda.from(
+    (said: BaseMessage[]) => new AIMessage(`${said.length - 1} before ${said.at(-1)?.text}`),
+  ),
+  getMessageHistory(session: string) {
+    const history = histories.get(session) ?? new InMemoryChatMessageHistory();
+    histories.set(session, history);
+    return history;
+  },
+}).pipe(new StringOutputParser());
 
 const Thread = Annotation.Root({
   row: Annotation<number>(),

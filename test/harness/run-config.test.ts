@@ -143,6 +143,32 @@ describe.each(["thread", "threadInPython"])("a graph with a checkpointer, %s,", 
   });
 });
 
+test.each([
+  ["chat", "sessionId"],
+  ["chatInPython", "session_id"],
+])(
+  "a chat with a message history, %s, goes on with the session of the trigger",
+  async (flow, key) => {
+    const say = async (session: string, text: string) => {
+      const config = { configurable: { [key]: session } };
+      const response = await post(flow, { input: text, config });
+      const { output } = (await response.json()) as JsonObject;
+      return { output, trial: response.headers.get("twintrack-trial") ?? "" };
+    };
+    const turns = [await say("s-1", "one"), await say("s-1", "two"), await say("s-2", "three")];
+    expect(turns.map(({ output }) => output)).toEqual([
+      "0 before one",
+      "2 before two",
+      "0 before three",
+    ]);
+    expect(await judged(...turns.map(({ trial }) => trial))).toMatchObject([
+      { verdict: "match", noise: "match" },
+      { verdict: "mismatch", noise: "match" },
+      { verdict: "match", noise: "match" },
+    ]);
+  },
+);
+
 describe("what a caller sends", () => {
   test.each([
     [{ callbacks: [] }, "config.callbacks cannot be carried"],
