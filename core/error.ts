@@ -10,7 +10,7 @@ export const ERROR_CODES = {
   FLOW_INVALID: { httpStatus: 500, exitCode: 2, retryable: false },
   /** The request body is not JSON, not `{ "input": … }`, or its `config` cannot be carried. */
   REQUEST_INVALID: { httpStatus: 400, exitCode: 2, retryable: false },
-  /** The input does not fit the flow's input schema. */
+  /** The input does not fit the flow's `input` schema, or the candidate that answers. */
   INPUT_INVALID: { httpStatus: 422, exitCode: 2, retryable: false },
   /** A step or flow returned something its output schema refuses. */
   OUTPUT_INVALID: { httpStatus: 502, exitCode: 1, retryable: false },

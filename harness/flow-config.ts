@@ -25,7 +25,7 @@ export interface FlowConfig {
    */
   tools?: readonly string[];
   candidate?: Flow | (() => Promise<Flow>);
-  /** Checked before any side runs. Default: the candidate's input schema. */
+  /** Checked before any side runs. Without it only a candidate that answers has its inputs checked, by its own schema. */
   input?: Schema;
   /** Stage of a flow that the store does not know yet. Default `legacy`. */
   stage?: Stage;

@@ -92,7 +92,27 @@ function once<T>(
 async function openCandidate(flow: string, config: FlowConfig): Promise<Flow> {
   const { candidate } = config;
   if (!candidate) throw sideMissing(flow, "candidate");
-  return (typeof candidate === "function" ? await candidate() : candidate) as Flow;
+  const loaded: unknown = typeof candidate === "function" ? await candidate() : candidate;
+  if (isFlow(loaded)) return loaded;
+  throw new TwintrackError(
+    "CONFIG_INVALID",
+    `flows.${flow}.candidate gives ${describe(loaded)}, not a typed flow`,
+    {
+      hint: "Is its export spelt so? It has to be what flow(…) and its last call, .returns(…), give.",
+    },
+  );
+}
+
+function isFlow(value: unknown): value is Flow {
+  return typeof value === "object" && value !== null && "hash" in value && "steps" in value;
+}
+
+function describe(value: unknown): string {
+  if (typeof value !== "object" || value === null)
+    return value === undefined ? "undefined" : typeof value;
+  return "step" in value
+    ? "a flow without .returns(…)"
+    : `an object with ${Object.keys(value).slice(0, 5).join(", ") || "no fields"}`;
 }
 
 async function openLegacy(
@@ -121,10 +141,7 @@ async function loadLegacy(flow: string, load: () => unknown): Promise<unknown> {
   }
 }
 
-/**
- * What an input of the flow has to be; undefined when nothing is known. A candidate that does not
- * load must not break the legacy answer: without its schema nothing is checked.
- */
+/** What an input of the flow has to be; undefined when nothing is known. */
 export async function inputSchema(sides: Sides, flow: string): Promise<Schema | undefined> {
   const { input, candidate } = sides.configOf(flow);
   if (input || !candidate) return input;

@@ -11,7 +11,7 @@ const shadowed = { legacy, stage: "shadow", shadow: { timeoutMs: 300 } } as cons
 
 export default defineConfig({
   flows: {
-    add: { legacy, candidate: add, stage: "shadow" },
+    add: { legacy, candidate: add, input: add.input, stage: "shadow" },
     throws: { ...shadowed, candidate: misbehaving("throws") },
     hangs: { ...shadowed, candidate: misbehaving("hangs") },
     unloadable: {

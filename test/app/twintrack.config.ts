@@ -40,7 +40,7 @@ const neighbours = Object.entries({ leaves, finds, leavesBeside, findsBeside }).
 export default defineConfig({
   tools: { shop: { module: "./tools.ts", effects: { quote: "read" } } },
   flows: {
-    add: { legacy: () => legacyAdd, candidate: add, stage: "shadow" },
+    add: { legacy: () => legacyAdd, candidate: add, input: add.input, stage: "shadow" },
     pay: { legacy: legacyPay, candidate: pay, stage: "shadow", noise: { sample: 1 } },
     paysTwice: { legacy: legacyPay, candidate: paysTwice, stage: "shadow" },
     fails: { legacy: () => legacyFails, candidate: add, stage: "shadow" },

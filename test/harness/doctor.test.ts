@@ -28,6 +28,19 @@ const toolsOnly = (tools: unknown[], effects: Record<string, "read" | "write"> =
   flows: {},
 });
 
+test("a candidate that is no flow is named with what it is", async () => {
+  const misspelt = (() => Promise.resolve(undefined)) as never;
+  const unfinished = { step: () => undefined } as never;
+  const flows = { pay: { candidate: misspelt }, buy: { candidate: unfinished } };
+  const found = await notes({ flows });
+  expect(found.map(({ check, detail }) => `${check}: ${detail}`)).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^flows\.pay\.candidate: .*gives undefined, not a typed flow/),
+      expect.stringMatching(/^flows\.buy\.candidate: .*gives a flow without \.returns/),
+    ]),
+  );
+});
+
 test("a set-up in order has no problem and no warning, and every part is named", async () => {
   const fresh = await freshDatabase("postgres");
   try {

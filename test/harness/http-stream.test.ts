@@ -66,7 +66,7 @@ beforeAll(async () => {
   const config = resolveConfig({
     dataDir: folder,
     flows: {
-      chatty: { legacy: () => chatty, candidate: says, stage: "shadow" },
+      chatty: { legacy: () => chatty, candidate: says, input: says.input, stage: "shadow" },
       inTwo: { legacy: () => inTwo },
       endless: { legacy: () => endless },
       fails: { legacy: () => () => Promise.reject(new RangeError("no")) },
