@@ -17,6 +17,8 @@ export interface WriteLeft {
   at: string;
   step: string;
   tool: string;
+  /** It failed, or did not end in time: it may have been made all the same. */
+  unsure: boolean;
   /**
    * `undoable`: it can be taken back. `left`: it stays. `unknown`: its undo was begun, and nobody
    * knows how it ended.
@@ -87,11 +89,17 @@ function afterOf(step: string | undefined): string | undefined {
 }
 
 function stateOf(
-  { trial, atMs, step, tool }: AnsweredWrite,
+  { trial, atMs, step, tool, outcome }: AnsweredWrite,
   mark: UndoMark | undefined,
   reason: string | undefined,
 ): WriteLeft {
-  const named = { trial, at: new Date(atMs).toISOString(), step, tool };
+  const named = {
+    trial,
+    at: new Date(atMs).toISOString(),
+    step,
+    tool,
+    unsure: outcome.status !== "returned",
+  };
   if (mark) return told(named, mark.outcome, mark.error);
   return told(named, reason === undefined ? "undoable" : "left", reason);
 }

@@ -10,7 +10,10 @@ import { EXIT, type Reply, textOf as text } from "./reply.ts";
 
 export interface WritesOfTool {
   tool: string;
+  /** That returned. */
   count: number;
+  /** That failed or did not end in time: they may have been made all the same. */
+  unsure: number;
   /** Of them, how many a step can take back that nobody has taken back yet. */
   undoable: number;
   /** Trials that made them, the newest first; not all of them when there are many. */
@@ -76,29 +79,44 @@ const SHOWN_TRIALS = 20;
 /** What is not undone, by tool, the most frequent first. */
 function byTool(left: readonly WriteLeft[]): WritesOfTool[] {
   const tools = new Map<string, WritesOfTool>();
-  for (const { tool, trial, state } of left) {
+  for (const { tool, trial, state, unsure } of left) {
     if (state === "undone") continue;
-    const known = tools.get(tool) ?? { tool, count: 0, undoable: 0, trials: [] };
+    const known = tools.get(tool) ?? { tool, count: 0, unsure: 0, undoable: 0, trials: [] };
     tools.set(tool, known);
-    known.count++;
+    if (unsure) known.unsure++;
+    else known.count++;
     if (state === "undoable") known.undoable++;
     const isNew = !known.trials.includes(trial);
     if (known.trials.length < SHOWN_TRIALS && isNew) known.trials.push(trial);
   }
-  return [...tools.values()].sort((one, other) => other.count - one.count);
+  return [...tools.values()].sort(
+    (one, other) => other.count - one.count || other.unsure - one.unsure,
+  );
 }
 
 function warningsOf(left: readonly WriteLeft[]): string[] {
   const writes = byTool(left);
-  const count = writes.reduce((sum, one) => sum + one.count, 0);
-  const made = writes.map((one) => `${one.tool} (${one.count})`).join(", ");
+  const of = (which: "count" | "unsure") => ({
+    total: writes.reduce((sum, one) => sum + one[which], 0),
+    named: writes
+      .flatMap((one) => (one[which] > 0 ? `${one.tool} (${one[which]})` : []))
+      .join(", "),
+  });
+  const [made, unsure] = [of("count"), of("unsure")];
   const undoable = writes.reduce((sum, one) => sum + one.undoable, 0);
   const rest = undoable === 0 ? "Undo by hand" : `${undoable} of them have an undo; undo by hand`;
   const counted = (state: WriteLeft["state"]) => left.filter((one) => one.state === state).length;
   const [failed, unknown] = [counted("failed"), counted("unknown")];
   return [
-    ...(count > 0
-      ? [`${count} writes of the candidate are not undone: ${made}. ${rest} what must not stay.`]
+    ...(made.total > 0
+      ? [
+          `${made.total} writes of the candidate are not undone: ${made.named}. ${rest} what must not stay.`,
+        ]
+      : []),
+    ...(unsure.total > 0
+      ? [
+          `${unsure.total} writes of the candidate failed, and may have been made all the same: ${unsure.named}. Look whether they were.`,
+        ]
       : []),
     ...(failed > 0 ? [`${failed} failed to be undone; they are not tried again.`] : []),
     ...(unknown > 0

@@ -238,10 +238,19 @@ function renderWrites({ effects, undo }: JsonObject): string[] {
     return rows.length > 0 ? [table([head, ...rows])] : [];
   }
   const { writes } = effects as unknown as { writes: WritesOfTool[] };
-  const rows = writes.map(({ tool, count, undoable, trials }) => [
-    ...[tool, String(count), String(undoable), trials.join(" ")],
+  const rows = writes.map(({ tool, count, unsure, undoable, trials }) => [
+    ...[tool, String(count), String(unsure), String(undoable), someOf(trials)],
   ]);
-  return rows.length > 0 ? [table([["write", "made", "can be undone", "in trials"], ...rows])] : [];
+  const head = ["write", "made", "failed", "can be undone", "in trials"];
+  return rows.length > 0 ? [table([head, ...rows])] : [];
+}
+
+const SHOWN_TRIALS = 2;
+
+/** For a column; `--json` has more. */
+function someOf(trials: readonly string[]): string {
+  const more = trials.length > SHOWN_TRIALS ? " …" : "";
+  return `${trials.slice(0, SHOWN_TRIALS).join(" ")}${more}`;
 }
 
 function renderRetirement(data: JsonObject): string {

@@ -8,6 +8,7 @@ import { defineConfig } from "../../harness/config.ts";
 function writing(name: string) {
   return tool(
     async ({ n }) => {
+      if (name === "mail" && n === 77) throw new Error("no address");
       const line = { tool: name, n, role: process.env.TWINTRACK_ROLE ?? "live" };
       appendFileSync(process.env.TWINTRACK_SINK ?? "/dev/null", `${JSON.stringify(line)}\n`);
       return { ref: `${name}-${n}` };

@@ -79,6 +79,29 @@ describe.each(BACKENDS)("a rollback on %s", (backend) => {
     expect(made()).toEqual(["reserve 1", "charge 1", "mail 1"]);
   });
 
+  test("tells writes that failed, and may have been made, from those that were made", async () => {
+    await answered(1);
+    await app.harness.live.answer("order", { n: 77 });
+    await app.harness.settle();
+    expect(await run("rollback")).toMatchObject({
+      data: {
+        effects: {
+          writes: [
+            { tool: "shop.charge", count: 2, unsure: 0 },
+            { tool: "shop.reserve", count: 2, unsure: 0 },
+            { tool: "shop.mail", count: 1, unsure: 1 },
+          ],
+        },
+      },
+      warnings: [
+        expect.stringContaining("5 writes of the candidate are not undone"),
+        expect.stringContaining(
+          "1 writes of the candidate failed, and may have been made all the same: shop.mail (1)",
+        ),
+      ],
+    });
+  });
+
   test("only tried says what it would undo, and changes nothing", async () => {
     await answered(1);
     const { undo, data } = await run("rollback", { undo: true, dryRun: true });
