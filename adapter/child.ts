@@ -156,7 +156,7 @@ export class PythonChild {
     if (this.#state === "ended") return;
     this.#state = "ended";
     const tail = Buffer.concat(this.#stderr).toString("utf8").trim();
-    const said = tail ? `; its last output:\n${tail.slice(-STDERR_SHOWN_CHARACTERS)}` : "";
+    const said = lastWords(tail.slice(-STDERR_SHOWN_CHARACTERS));
     this.#connection.fail(
       (what) => new TwintrackError("PYTHON_LOST", `Python ${why} during ${what}${said}`),
     );
@@ -195,4 +195,13 @@ export class PythonChild {
       else one.unref?.();
     }
   }
+}
+
+/** What the bridge said itself is the cause; what packages of the user wrote before it is not. */
+function lastWords(tail: string): string {
+  if (tail === "") return "";
+  const at = tail.search(/^twintrack_bridge: (?!not reloaded|at exit)/m);
+  if (at === -1) return `; its last output:\n${tail}`;
+  const before = tail.slice(0, at).trim();
+  return `; ${tail.slice(at)}${before ? `\nBefore that it wrote:\n${before}` : ""}`;
 }

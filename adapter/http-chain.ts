@@ -1,5 +1,5 @@
 /** A legacy chain behind HTTP: LangServe, LangGraph Server, or any endpoint that speaks JSON. */
-import { TwintrackError } from "../core/error.ts";
+import { messageOf, TwintrackError } from "../core/error.ts";
 import type { JsonValue } from "../core/json.ts";
 import { withLongIntegers } from "../core/long-integer.ts";
 import { type Outcome, serializeError } from "../core/outcome.ts";
@@ -102,7 +102,7 @@ async function posted(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  const response = await fetch(url, {
+  const response = await reached(url, {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
     body: withLongIntegers(body),
@@ -110,6 +110,19 @@ async function posted(
   });
   if (response.ok) return response;
   throw failed(`${url} answered ${response.status}: ${excerpt(await response.text())}`);
+}
+
+/** `fetch` says of every trouble that it failed, and keeps what and where to itself. */
+async function reached(url: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, request);
+  } catch (error) {
+    if (request.signal?.aborted) throw error;
+    const { cause = error } = error as { cause?: { code?: string } };
+    // Several addresses of one name that were all tried in vain have a code and no message.
+    const what = messageOf(cause) || (cause as { code?: string }).code;
+    throw failed(`${url} does not answer: ${what}`, error);
+  }
 }
 
 async function streamed(

@@ -1,6 +1,14 @@
 /** Which Python runs the user's code, and with which environment. */
 import { execFile } from "node:child_process";
-import { accessSync, closeSync, constants, existsSync, openSync, readSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -21,9 +29,9 @@ type Environment = Record<string, string>;
 const WINDOWS = process.platform === "win32";
 
 /**
- * The path of the interpreter: the given one, else that of the active virtual environment, of the
- * nearest `.venv` at or above the folder (as uv finds it), of the active conda environment, else
- * `python3`. Undefined when there is none.
+ * The path of the interpreter: the given one, or that of the given environment; else that of the
+ * active virtual environment, of the nearest `.venv`, `venv` or `env` at or above the folder, of the
+ * active conda environment, else `python3`. Undefined when there is none.
  */
 export async function findInterpreter(
   given: string | undefined,
@@ -36,11 +44,22 @@ export async function findInterpreter(
 }
 
 function virtualEnvironments(cwd: string, environment: Environment): string[] {
-  const nearest = foldersFrom(cwd).map((folder) => join(folder, ".venv"));
+  const nearest = foldersFrom(cwd).flatMap((folder) =>
+    [".venv", "venv", "env"].map((name) => join(folder, name)),
+  );
   const folders = [environment.VIRTUAL_ENV, ...nearest, environment.CONDA_PREFIX];
   return folders
     .filter((folder) => folder !== undefined && folder !== "")
-    .map((folder) => join(String(folder), WINDOWS ? "Scripts/python.exe" : "bin/python"));
+    .map((folder) => inEnvironment(String(folder)));
+}
+
+function inEnvironment(folder: string): string {
+  return join(folder, WINDOWS ? "Scripts/python.exe" : "bin/python");
+}
+
+/** True when packages may be installed into it: it is that of a virtual environment. */
+export function isInEnvironment(interpreter: string): boolean {
+  return existsSync(join(dirname(dirname(interpreter)), "pyvenv.cfg"));
 }
 
 function foldersFrom(folder: string): string[] {
@@ -49,8 +68,9 @@ function foldersFrom(folder: string): string[] {
 }
 
 function locate(name: string, cwd: string, environment: Environment): string | undefined {
-  if (isAbsolute(name)) return isExecutable(name) ? name : undefined;
-  if (name.includes("/")) return [resolve(cwd, name)].find(isExecutable);
+  const path = resolve(cwd, name);
+  if (isExecutable(inEnvironment(path))) return inEnvironment(path);
+  if (isAbsolute(name) || name.includes("/")) return isExecutable(path) ? path : undefined;
   const folders = (environment.PATH ?? "").split(delimiter);
   return folders.map((folder) => join(folder, WINDOWS ? `${name}.exe` : name)).find(isExecutable);
 }
@@ -58,7 +78,7 @@ function locate(name: string, cwd: string, environment: Environment): string | u
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return true;
+    return statSync(path).isFile(); // A folder may be entered.
   } catch {
     return false;
   }

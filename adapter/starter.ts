@@ -5,19 +5,24 @@
  * pauses. After {@link BREAKER_FAILURES} in a row the breaker is open: a start fails at once with
  * the last reason until the pause is over.
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TwintrackError } from "../core/error.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { type ChildSpec, PythonChild } from "./child.ts";
 import { permitEgress } from "./egress.ts";
-import { childEnvironment, type EnvironmentPolicy, findInterpreter } from "./interpreter.ts";
+import {
+  childEnvironment,
+  type EnvironmentPolicy,
+  findInterpreter,
+  isInEnvironment,
+} from "./interpreter.ts";
 
 export interface StartOptions extends EnvironmentPolicy {
   /** `package.module:attribute`; several for several modules of tools. */
   target: string | readonly string[];
-  /** Default: the active virtual environment, `.venv` in `cwd`, `python3`. */
+  /** A Python, or a virtual environment. Default: the active one, `.venv`, `venv` or `env` at or above `cwd`, `python3`. */
   interpreter?: string;
   /** Where the user's code is imported from. Default: the current folder. */
   cwd?: string;
@@ -108,6 +113,7 @@ export class PythonStarter {
   async #spawn(): Promise<PythonChild> {
     const { cwd: folder, startTimeoutMs = DEFAULT_START_MS, role, inspect } = this.#options;
     const cwd = resolve(folder ?? ".");
+    this.#refuseMissing(cwd);
     const environment = childEnvironment(this.#options, process.env, role);
     const interpreter = await permitEgress(() =>
       findInterpreter(this.#options.interpreter, cwd, environment),
@@ -137,12 +143,28 @@ export class PythonStarter {
     };
   }
 
+  #refuseMissing(cwd: string): void {
+    if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) return;
+    throw new TwintrackError(
+      "PYTHON_UNAVAILABLE",
+      `cwd ${cwd} is no folder, and Python would import ${this.#options.target} from there`,
+      {
+        hint: "Set cwd to the folder that holds the package; it is taken from that of the configuration.",
+      },
+    );
+  }
+
   #interpreterMissing(): TwintrackError {
     const name = this.#options.interpreter ?? "python3";
     return new TwintrackError(
       "PYTHON_UNAVAILABLE",
       `There is no Python interpreter "${name}", wanted for ${this.#options.args.join(" ")}`,
-      { hint: "python3 -m venv .venv && .venv/bin/pip install langchain-core" },
+      {
+        hint:
+          this.#options.interpreter === undefined
+            ? "python3 -m venv .venv && .venv/bin/pip install langchain-core"
+            : "Name a Python, or the folder of a virtual environment.",
+      },
     );
   }
 
@@ -161,9 +183,31 @@ export class PythonStarter {
     return new TwintrackError(
       "PYTHON_UNAVAILABLE",
       `"${what}" in ${cwd} did not start: ${reason}`,
-      { cause, hint: hintFor(reason, interpreter, cwd, String(this.#options.target)) },
+      { cause, hint: this.#hintFor(reason, interpreter, cwd) },
     );
   }
+
+  #hintFor(reason: string, interpreter: string, cwd: string): string {
+    if (!reason.includes("langchain-core is not in"))
+      return hintFor(reason, interpreter, String(this.#options.target));
+    const isNamed = this.#options.interpreter !== undefined;
+    return isNamed ? installIn(interpreter) : environmentHint(interpreter, cwd);
+  }
+}
+
+function installIn(interpreter: string, name = "langchain-core"): string {
+  return `${interpreter} -m pip install ${name}`;
+}
+
+/** Nobody said which Python: there is one elsewhere, or it lacks a package, or it has to be made. */
+function environmentHint(interpreter: string, cwd: string): string {
+  // These keep their environments out of the folder.
+  if (existsSync(join(cwd, "poetry.lock")))
+    return `Name its interpreter: poetry -C ${cwd} env info --executable`;
+  if (existsSync(join(cwd, "Pipfile.lock")))
+    return `Name its interpreter: cd ${cwd} && pipenv --py`;
+  if (isInEnvironment(interpreter)) return installIn(interpreter);
+  return `cd ${cwd} && python3 -m venv .venv && .venv/bin/pip install langchain-core`;
 }
 
 async function handshake(child: PythonChild, timeoutMs: number): Promise<void> {
@@ -185,18 +229,10 @@ function versionsIn({ protocolVersion, _meta }: JsonObject): JsonObject {
   return { ...(isJsonObject(told) ? told : {}), protocol: protocolVersion ?? null };
 }
 
-function hintFor(reason: string, interpreter: string, cwd: string, target: string): string {
-  if (reason.includes("langchain-core is not in")) {
-    // These keep their environments out of the folder.
-    if (existsSync(join(cwd, "poetry.lock")))
-      return `Name its interpreter: poetry -C ${cwd} env info --executable`;
-    if (existsSync(join(cwd, "Pipfile.lock")))
-      return `Name its interpreter: cd ${cwd} && pipenv --py`;
-    return `cd ${cwd} && python3 -m venv .venv && .venv/bin/pip install langchain-core`;
-  }
+function hintFor(reason: string, interpreter: string, target: string): string {
   const missing = /No module named '([^'.]+)/.exec(reason)?.[1];
   if (missing && target.startsWith(missing)) return `Set cwd to the folder that holds ${missing}.`;
   if (missing === "twintrack_bridge") return "Reinstall twintrack: python-bridge/src is missing.";
-  if (missing) return `${interpreter} -m pip install ${missing}`;
+  if (missing) return installIn(interpreter, missing);
   return "Run the command by hand in that folder to see all of its output.";
 }

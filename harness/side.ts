@@ -1,5 +1,6 @@
 /** The two sides of every flow and the tools they call, opened when first used. */
-import { isAbsolute, resolve } from "node:path";
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chain } from "../adapter/capture.ts";
 import { type Catalog, type CatalogSource, catalog, type Meant } from "../adapter/catalog.ts";
@@ -198,10 +199,11 @@ export function pythonOptions(
 }
 
 /** `python3` is a command to look up; `.venv/bin/python` is a path beside the config file. */
+/** A path, or the folder of an environment, is one beside the configuration; a name is one on PATH. */
 function pathOf(config: ResolvedConfig, interpreter: string): string {
-  return interpreter.includes("/") && !isAbsolute(interpreter)
-    ? resolve(config.baseDir, interpreter)
-    : interpreter;
+  const path = resolve(config.baseDir, interpreter);
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return interpreter.includes("/") || isFolder ? path : interpreter;
 }
 
 async function openCatalog(config: ResolvedConfig): Promise<Catalog> {

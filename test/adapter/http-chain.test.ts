@@ -380,6 +380,23 @@ test.each([
   });
 });
 
+test.each(["127.0.0.1", "localhost"])(
+  "an endpoint that is down on %s is named, and why",
+  async (host) => {
+    const server = await endpoint((_, response) => void response.end());
+    server.close();
+    const url = `http://${host}:${new URL(server.url).port}/invoke`;
+
+    expect((await httpChain(url).invoke({}, LIVE)).outcome).toMatchObject({
+      status: "threw",
+      error: {
+        code: "LEGACY_FAILED",
+        message: expect.stringMatching(new RegExp(`^${url} does not answer: .*ECONNREFUSED`)),
+      },
+    });
+  },
+);
+
 test("an endpoint that does not answer is timed out, and learns that nobody waits", async () => {
   const gone = Promise.withResolvers<void>();
   const { url, abandoned } = await open((_, response) => void response.once("close", gone.resolve));

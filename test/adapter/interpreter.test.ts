@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { childEnvironment, findInterpreter } from "../../adapter/interpreter.ts";
-import { pythonTools } from "../../adapter/python.ts";
+import { type PythonOptions, pythonTools } from "../../adapter/python.ts";
+import type { TwintrackError } from "../../core/error.ts";
 import { interpreter } from "./python-process.ts";
 
 const fresh = () => realpathSync(mkdtempSync(join(tmpdir(), "twintrack-interpreter-")));
@@ -34,6 +35,10 @@ test("the interpreter is the given one, the active environment's, the nearest .v
   expect(await found()).toBe(ofConda);
   const above = place(project, ".venv");
   expect(await found()).toBe(above);
+  const other = place(folder, "env");
+  expect(await found()).toBe(other);
+  const usual = place(folder, "venv");
+  expect(await found()).toBe(usual);
   const nearest = place(folder, ".venv");
   expect(await found()).toBe(nearest);
   environment.VIRTUAL_ENV = active;
@@ -41,24 +46,72 @@ test("the interpreter is the given one, the active environment's, the nearest .v
   expect(await found()).toBe(ofActive);
   expect(await found(above)).toBe(above);
   expect(await found("../../.venv/bin/python")).toBe(above);
+  expect(await found("venv")).toBe(usual);
+  expect(await found("../../.venv")).toBe(above);
+  expect(await found(join(project, ".venv"))).toBe(above);
   expect(await found("/no/such/python")).toBeUndefined();
+  expect(await found(project)).toBeUndefined();
 });
+
+/** A Python that has no packages at all, as an environment or as one that stands on the path. */
+function bare(cwd: string, name = "bare"): string {
+  execFileSync(interpreter, ["-m", "venv", "--without-pip", join(cwd, name)]);
+  return join(cwd, name, "bin", "python");
+}
+
+async function refused(options: PythonOptions) {
+  const server = pythonTools(options);
+  const error = await server.listTools().then(
+    () => undefined,
+    (thrown: TwintrackError) => thrown,
+  );
+  await server.close();
+  expect(error).toMatchObject({ code: "PYTHON_UNAVAILABLE" });
+  return { message: String(error?.message), hint: String(error?.hint) };
+}
 
 test.each([
   ["poetry.lock", /poetry -C .* env info --executable/],
   ["Pipfile.lock", /pipenv --py/],
-  ["other.lock", /python3 -m venv/],
-])("a Python without LangChain beside %s says how to name the right one", async (lock, hint) => {
+  ["other.lock", /bare\/bin\/python3? -m pip install langchain-core$/],
+])("a Python without LangChain beside %s says how to get the right one", async (lock, hint) => {
   const cwd = fresh();
   writeFileSync(join(cwd, lock), "");
-  const bare = join(cwd, "bare");
-  execFileSync(interpreter, ["-m", "venv", "--without-pip", bare]);
-  const server = pythonTools({ target: "x:y", cwd, interpreter: join(bare, "bin/python") });
-  await expect(server.listTools()).rejects.toMatchObject({
-    code: "PYTHON_UNAVAILABLE",
-    hint: expect.stringMatching(hint),
-  });
-  await server.close();
+  const env = { VIRTUAL_ENV: "", CONDA_PREFIX: "", PATH: dirname(bare(cwd)) };
+  expect((await refused({ target: "x:y", cwd, env })).hint).toMatch(hint);
+});
+
+test("a hint about an interpreter that was named, or found, is about that one", async () => {
+  const cwd = fresh();
+  writeFileSync(join(cwd, "poetry.lock"), "");
+  const named = bare(cwd);
+  const { hint } = await refused({ target: "x:y", cwd, interpreter: "bare" });
+  expect(hint).toBe(`${named} -m pip install langchain-core`);
+  const missing = await refused({ target: "x:y", cwd, interpreter: "no-such" });
+  expect(missing.hint).not.toContain("-m venv");
+  const project = fresh();
+  const found = bare(project, "venv");
+  const env = { VIRTUAL_ENV: "" };
+  expect((await refused({ target: "x:y", cwd: project, env })).hint).toContain(found);
+});
+
+test("a folder that does not exist is named, not taken for a missing Python", async () => {
+  const cwd = join(fresh(), "no", "such");
+  const { message, hint } = await refused({ target: "x:y", cwd, interpreter });
+  expect(message).toContain(`cwd ${cwd} is no folder`);
+  expect(hint).toMatch(/^Set cwd/);
+});
+
+test("the cause of a start that failed comes before the warnings of packages", async () => {
+  const cwd = fresh();
+  writeFileSync(
+    join(cwd, "noisy.py"),
+    'import warnings\nwarnings.warn("old is deprecated", FutureWarning)\nraise RuntimeError("no key")\n',
+  );
+  const { message } = await refused({ target: "noisy:TOOLS", cwd, interpreter });
+  expect(message).toMatch(
+    /RuntimeError: no key[\s\S]*Before that it wrote:[\s\S]*old is deprecated/,
+  );
 });
 
 test("our own secrets are inherited only by name", () => {

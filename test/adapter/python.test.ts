@@ -268,10 +268,10 @@ describe("a lost process", () => {
 
 describe("a process that does not start", () => {
   test.each([
-    ["interpreter", { interpreter: "/no/such/python" }, /no\/such\/python/, /python3 -m venv/],
+    ["interpreter", { interpreter: "/no/such/python" }, /no\/such\/python/, /virtual environment/],
     ["module", { target: "no_such_module:x" }, /No module named 'no_such_module'/, /cwd/],
     ["attribute", { target: "stubborn:nothing" }, /no attribute nothing/, /by hand/],
-    ["folder", { cwd: "/no/such/folder" }, /no\/such\/folder/, /by hand/],
+    ["folder", { cwd: "/no/such/folder" }, /no\/such\/folder/, /^Set cwd/],
   ])(
     "a missing %s is PYTHON_UNAVAILABLE with the reason and a remedy",
     async (_, options, reason, hint) => {
