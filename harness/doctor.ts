@@ -13,13 +13,12 @@ import { jsonSchemaOf, type Schema } from "../core/schema.ts";
 import { compileRules } from "./compare/rules.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { type Finding, MIN_CORE, ok, older, problem, warning } from "./finding.ts";
+import { isTooOld, tooOld } from "./node-version.ts";
 import { parseKeys } from "./privacy/key-ring.ts";
 import { secretOf } from "./secret.ts";
 import { isPython, openSides, type Sides, toolsMeantBy } from "./side.ts";
 import { connectDatabase, embeddedFolder } from "./store/open.ts";
 import { pythonFindings, toolFindings } from "./tool-check.ts";
-
-const MIN_NODE = [22, 18] as const;
 
 /** Everything that can be checked for a configuration, in the order a trigger would meet it. */
 export async function examine(
@@ -57,11 +56,9 @@ async function all<T>(
 }
 
 function nodeVersion(version: string): Finding[] {
-  if (!older(version, MIN_NODE)) return [ok("node", version)];
-  const error = new TwintrackError("USAGE", `Node ${version} is too old`, {
-    hint: `Install Node ${MIN_NODE.join(".")} or newer.`,
-  });
-  return [problem("node", error)];
+  if (!isTooOld(version)) return [ok("node", version)];
+  const { message, hint } = tooOld(version);
+  return [problem("node", new TwintrackError("USAGE", message, { hint }))];
 }
 
 function tracing({ LANGSMITH_TRACING, LANGCHAIN_TRACING_V2 }: NodeJS.ProcessEnv): Finding[] {

@@ -1,5 +1,5 @@
 /** What the npm package brings beside its JavaScript. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   mkdtempSync,
   readdirSync,
@@ -56,3 +56,42 @@ print(tracer.__file__, made.counts)`,
     rmSync(folder, { recursive: true, force: true });
   }
 }, 120_000);
+
+/** Makes Node say that it is an older one, which has not all that the command line imports. */
+const OLDER = `
+import { registerHooks } from "node:module";
+Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } });
+registerHooks({
+  resolve(specifier, context, next) {
+    if (specifier.includes("main.")) throw new SyntaxError("this Node cannot load it");
+    return next(specifier, context);
+  },
+});`;
+
+test("a Node that is too old is told which one is needed and which one runs, and nothing else is loaded", () => {
+  const hooks = `data:text/javascript,${encodeURIComponent(OLDER)}`;
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ["--import", hooks, join(ROOT, "harness/cli/bin.ts"), ...args], {
+      encoding: "utf8",
+    });
+  const told = run("--version");
+  const asJson = run("tools", "list", "--json");
+  const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    engines: { node: string };
+  };
+
+  expect(told).toMatchObject({ status: 2, stdout: "" });
+  expect(told.stderr).toContain(`Node ${engines.node.slice(2)} or newer, and this is Node 20.20.2`);
+  expect(asJson.status).toBe(2);
+  expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "USAGE" } });
+});
+
+test("a Node that is new enough gets the command line", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    version: string;
+  };
+  const bin = join(ROOT, "harness/cli/bin.ts");
+  expect(execFileSync(process.execPath, [bin, "--version"], { encoding: "utf8" })).toBe(
+    `${version}\n`,
+  );
+});

@@ -101,7 +101,7 @@ function installInto(folder: string, bin: string): void {
   mkdirSync(bin);
   writeFileSync(
     join(bin, "npx"),
-    `#!/bin/sh\nshift\nexec node "${join(root, "dist/harness/cli/main.js")}" "$@"\n`,
+    `#!/bin/sh\nshift\nexec node "${join(root, "dist/harness/cli/bin.js")}" "$@"\n`,
   );
   chmodSync(join(bin, "npx"), 0o755);
 }
@@ -135,6 +135,22 @@ async function untilJudged(count: number): Promise<void> {
     { timeout: 120_000, interval: 200 },
   );
 }
+
+test("the file that the reader is told to install is the one that npm packs, with the command in it", () => {
+  // Without its scripts: the tutorial has built already what they would build.
+  const pack = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const said = execFileSync("npm", pack, { cwd: root, encoding: "utf8" });
+  const [packed] = Object.values(JSON.parse(said)) as {
+    filename: string;
+    files: { path: string }[];
+  }[];
+  const [install] = blocks.filter(({ info }) => info === "sh install");
+  const { bin } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    bin: { twintrack: string };
+  };
+  expect(install?.text).toContain(`npm install ../twintrack/${packed?.filename}`);
+  expect(packed?.files.map(({ path }) => `./${path}`)).toContain(bin.twintrack);
+});
 
 test("every shell command outside the tutorial is a script that exists, or brings up the compose file", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
