@@ -17,6 +17,7 @@ import { interceptInstalled } from "./interception.ts";
 import { recorder } from "./recorder.ts";
 import { runnableConfig } from "./runnable-config.ts";
 import { type Runnable, streamOf } from "./runnable-stream.ts";
+import { unrecordedWatch, type Watch } from "./unrecorded.ts";
 
 interface ChainSource {
   /** The folder whose `@langchain/core` the chain uses; default the working folder. */
@@ -28,6 +29,7 @@ interface ChainSource {
  */
 export function chain(legacy: unknown, { from = process.cwd() }: ChainSource = {}): LegacyChain {
   const runnable = runnableOf(legacy);
+  const watchNext = unrecordedWatch();
   let intercepted: Promise<void> | undefined;
   const ready = () => (intercepted ??= interceptInstalled(from));
   // A shadow process refuses stray tool calls from the moment it knows that there is a chain.
@@ -35,7 +37,7 @@ export function chain(legacy: unknown, { from = process.cwd() }: ChainSource = {
   const invoke: LegacyChain["invoke"] = async (input, options) => {
     await ready();
     // A copy: a chain may change what it is given, and what is recorded stays as it came.
-    return record(options, (config) => runnable.invoke(rounded(input), config));
+    return record(options, (config) => runnable.invoke(rounded(input), config), watchNext);
   };
   return {
     invoke,
@@ -45,7 +47,7 @@ export function chain(legacy: unknown, { from = process.cwd() }: ChainSource = {
         const handOn = (chunk: unknown) => hand(toJson(chunk).value);
         const work: Work = (config, step) =>
           streamOf(runnable, rounded(input), config, { step, hand: handOn });
-        return withWholeMessages(await record({ ...options, signal }, work));
+        return withWholeMessages(await record({ ...options, signal }, work, watchNext));
       };
       return handedOver(options.signal, make);
     },
@@ -76,11 +78,17 @@ function describe(value: unknown): string {
 /** Runs `work` in the run's context. A stream is pulled by others, so each of its steps goes through `step`. */
 type Work = (config: object, step: <T>(work: () => T) => T) => unknown;
 
-async function record(options: ChainOptions, work: Work): Promise<ChainRun> {
+async function record(
+  options: ChainOptions,
+  work: Work,
+  watchNext: () => Watch | undefined,
+): Promise<ChainRun> {
   const run = recorder(options);
   const given = options.config ? runnableConfig(options.config) : {};
-  const config =
-    options.tools.mode === "recorded" ? { ...given, callbacks: [strayToolGuard] } : given;
+  const isRecorded = options.tools.mode === "recorded";
+  const watch = isRecorded ? undefined : watchNext();
+  const callbacks = isRecorded ? [strayToolGuard] : watch?.callbacks;
+  const config = callbacks ? { ...given, callbacks } : given;
   const step = <T>(next: () => T) => runIntercepted(run.interceptor, next);
   const running = withinLimits("The chain", options, async (signal) =>
     step(() => work(signal ? { ...config, signal } : config, step)),
@@ -90,6 +98,7 @@ async function record(options: ChainOptions, work: Work): Promise<ChainRun> {
   const models = sharingOf(modelCalls);
   const calls = run.calls();
   const memory = run.memoryReads();
+  watch?.check({ calls, modelCalls });
   return {
     outcome,
     lossy,

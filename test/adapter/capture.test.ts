@@ -337,6 +337,28 @@ test("a tool of a copy that nobody could find is stopped in a recorded run", asy
   expect(ran).toEqual([]);
 });
 
+test("a chain whose tools are of a copy that nobody could find is warned of, once", async () => {
+  const file = import.meta.resolve("@langchain/core/tools");
+  const hidden = (await import(`${file}?bundled`)) as { tool: typeof tool };
+  const schema = z.object({});
+  const bundled = hidden.tool(async () => "ran", { name: "bundled", description: "", schema });
+  const call = (_input: unknown, config: object) => bundled.invoke({}, config);
+  const warnings: (Error & { code?: string })[] = [];
+  const listener = (warning: Error) => void warnings.push(warning);
+  process.on("warning", listener);
+  try {
+    const escaping = chain(call);
+    for (let run = 0; run < 3; run++) await escaping.invoke({}, LIVE);
+    await chain((_input: unknown, config: object) => rows.invoke({}, config)).invoke({}, LIVE);
+    await new Promise(setImmediate);
+  } finally {
+    process.off("warning", listener);
+  }
+
+  expect(warnings.map(({ code }) => code)).toEqual(["TWINTRACK_UNRECORDED"]);
+  expect(warnings[0]?.message).toContain("calls its tools through a copy of @langchain/core");
+});
+
 test("something that is no chain is refused when it is configured", () => {
   expect(() => chain({ run: 1 })).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
 });
