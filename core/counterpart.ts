@@ -1,6 +1,7 @@
 /** Which call of the old chain a call of a flow takes the place of. */
 import { type JsonValue, toJson } from "./json.ts";
 import type { ToolCall } from "./ledger.ts";
+import type { RunInfo } from "./run-config.ts";
 
 export interface NamedCall {
   /** Name in the catalogue, for example `billing.refund`. */
@@ -19,7 +20,7 @@ export interface LegacyCall {
 /** The call of legacy that a step stands for. */
 export interface LegacyHint<Context = object> extends LegacyCall {
   /** The arguments of legacy's call, where the step's own are others. */
-  args?: (context: Context) => unknown;
+  args?: (context: Context, info: RunInfo) => unknown;
 }
 
 /** What of a hint is data. */
@@ -35,8 +36,9 @@ export function counterpartOf(call: ToolCall): NamedCall {
 /** Of a step that calls a tool; by its hint, and with its own arguments where that names no others. */
 export function standsFor(
   hint: LegacyHint | undefined,
-  context: object,
-  own: JsonValue,
+  { context, info, own }: { context: object; info: RunInfo; own: JsonValue },
 ): NamedCall | undefined {
-  return hint && { tool: hint.tool, args: hint.args ? toJson(hint.args(context)).value : own };
+  return (
+    hint && { tool: hint.tool, args: hint.args ? toJson(hint.args(context, info)).value : own }
+  );
 }

@@ -195,7 +195,7 @@ async function callStepTool(
   const args = argsOf(run.context.tools, action.tool, action.args(context, run.info));
   await run.record({ ...startOf(step, number), args });
   const { name, timeoutMs } = step;
-  const as = standsFor(step.legacy, context, args);
+  const as = standsFor(step.legacy, { context, info: run.info, own: args });
   return callTool(run.context, { step: name, tool: action.tool, args, as, signal, timeoutMs });
 }
 

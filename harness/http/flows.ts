@@ -133,10 +133,15 @@ function sentIn(body: unknown): { input: JsonValue; config?: GivenRunConfig } {
 /** What LangServe's clients write into each request when nobody chose a limit. */
 const CLIENT_DEFAULT_LIMIT = 25;
 
-/** @returns what is checked where the trigger is answered */
+/**
+ * Without what LangServe's clients send along and its server leaves out: it says nothing of the answer.
+ *
+ * @returns what is checked where the trigger is answered
+ */
 function chosen(config: JsonValue): GivenRunConfig {
   if (!isJsonObject(config)) return config as GivenRunConfig;
-  const { recursion_limit: snake, recursionLimit: camel, ...rest } = config;
+  const { run_name, run_id, max_concurrency, ...said } = config;
+  const { recursion_limit: snake, recursionLimit: camel, ...rest } = said;
   const limits = Object.entries({ recursion_limit: snake, recursionLimit: camel });
   const own = limits.filter(([, limit]) => limit !== undefined && limit !== CLIENT_DEFAULT_LIMIT);
   return { ...rest, ...Object.fromEntries(own) };

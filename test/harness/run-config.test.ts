@@ -172,7 +172,7 @@ test.each([
 describe("what a caller sends", () => {
   test.each([
     [{ callbacks: [] }, "config.callbacks cannot be carried"],
-    [{ configurable: {}, run_name: "x" }, "config.run_name cannot be carried"],
+    [{ configurable: {}, store: "x" }, "config.store cannot be carried"],
     [{ tags: "vip" }, "config.tags must be a list of texts"],
     [{ recursion_limit: 0 }, "config.recursion_limit must be a whole number above 0"],
     [{ recursion_limit: 3, recursionLimit: 4 }, "config.recursionLimit is given twice"],
@@ -201,7 +201,8 @@ describe("what a caller sends", () => {
   });
 
   test("limits nothing when it is what LangServe's client writes down unasked", async () => {
-    const unasked = { tags: [], metadata: {}, recursion_limit: 25, configurable: {} };
+    const ways = { run_name: "seats", run_id: "7", max_concurrency: 4 };
+    const unasked = { tags: [], metadata: {}, recursion_limit: 25, configurable: {}, ...ways };
     const config = { ...unasked, configurable: { passenger_id: "dan" } };
     const response = await post("seatingAfter", { input: { row: 1 }, config, kwargs: {} });
     const said = "dan sits in 1";
