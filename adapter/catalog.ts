@@ -164,7 +164,7 @@ function unknownTool(name: string, entries: readonly CatalogEntry[]): TwintrackE
     name,
     entries.map((entry) => entry.qualified),
   );
-  return new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}". ${hint}`, { hint });
+  return new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}"`, { hint });
 }
 
 async function unsupportedIn(

@@ -64,7 +64,7 @@ function toolIn({ tools }: Listing, name: string): KnownTool {
   const found = tools.get(name);
   if (found) return found;
   const hint = suggestion(name, [...tools.keys()]);
-  throw new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}". ${hint}`, { hint });
+  throw new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}"`, { hint });
 }
 
 function missingFor(tool: ToolObject, { inject, requires }: InProcessOptions): readonly string[] {

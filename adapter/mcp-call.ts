@@ -85,7 +85,8 @@ export async function callOverMcp(
     return inDigits(asData(trace ? { ...result, _meta: { ...result._meta, ...trace } } : result));
   } catch (error) {
     if (isTwintrackError(error) && error.code === "TOOL_UNKNOWN") {
-      throw new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
+      const { message, hint = "" } = error;
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `${message}. ${hint}`.trim());
     }
     return asData(errorResult(error, performance.now() - startedAt));
   }

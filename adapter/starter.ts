@@ -230,9 +230,28 @@ function versionsIn({ protocolVersion, _meta }: JsonObject): JsonObject {
 }
 
 function hintFor(reason: string, interpreter: string, target: string): string {
+  const [file = "", attribute = "TOOLS"] = target.split(":");
+  if (/[/\\]|\.py$/.test(file)) {
+    const dotted = file
+      .replace(/\.py$/, "")
+      .split(/[/\\]/)
+      .filter((part) => part !== "." && part !== "");
+    return `A module is written with dots: ${dotted.join(".")}:${attribute}`;
+  }
   const missing = /No module named '([^'.]+)/.exec(reason)?.[1];
   if (missing && target.startsWith(missing)) return `Set cwd to the folder that holds ${missing}.`;
   if (missing === "twintrack_bridge") return "Reinstall twintrack: python-bridge/src is missing.";
   if (missing) return installIn(interpreter, missing);
-  return "Run the command by hand in that folder to see all of its output.";
+  return VARIABLE_MISSING.test(reason) ? SET_VARIABLE : importByHand(interpreter, target);
+}
+
+/** As `os.environ[…]` and the clients of models say it. */
+const VARIABLE_MISSING = /KeyError: '?[A-Z][A-Z0-9_]+'?|environment variable|_API_KEY|api_key/i;
+const SET_VARIABLE =
+  "Set the variable in the shell, or in env: { … } of this source; a .env file is not loaded by itself.";
+
+/** What the bridge does first, and works without it. */
+function importByHand(interpreter: string, target: string): string {
+  const modules = target.split(",").map((one) => one.split(":")[0]);
+  return `To see all of its output, in that folder: ${interpreter} -c "import ${modules.join(", ")}"`;
 }

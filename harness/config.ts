@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { EgressRules } from "../adapter/egress.ts";
 import { suggestion } from "../adapter/nearest.ts";
@@ -16,6 +16,7 @@ import { type FlowConfig, flowShape } from "./flow-config.ts";
 import { nearestIssue } from "./issue.ts";
 import type { ModelClient } from "./model/client.ts";
 import { type PrivacyConfig, privacyShape } from "./privacy/privacy-config.ts";
+import { importFromProject } from "./project-module.ts";
 import { secretOf } from "./secret.ts";
 import { anyFunction, type ToolSource, toolSourceShape } from "./source.ts";
 import type { SpoolLimits } from "./spool.ts";
@@ -219,7 +220,7 @@ function findConfig(path: string | undefined): string {
 
 async function importConfig(file: string): Promise<{ default?: unknown }> {
   try {
-    return (await import(pathToFileURL(file).href)) as { default?: unknown };
+    return await importFromProject(file);
   } catch (cause) {
     throw new TwintrackError("CONFIG_INVALID", `${file} does not load: ${messageOf(cause)}`, {
       cause,

@@ -1,7 +1,6 @@
 /** The two sides of every flow and the tools they call, opened when first used. */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { chain } from "../adapter/capture.ts";
 import { type Catalog, type CatalogSource, catalog, type Meant } from "../adapter/catalog.ts";
 import type { LegacyChain } from "../adapter/chain.ts";
@@ -26,6 +25,7 @@ import {
   type ToolSource,
 } from "./config.ts";
 import { modelPort } from "./model/client.ts";
+import { importFromProject } from "./project-module.ts";
 import { isHttp } from "./source.ts";
 
 export interface Sides {
@@ -236,16 +236,16 @@ export async function openToolServer(
 }
 
 async function importTools(file: string, name: string, id: string): Promise<readonly unknown[]> {
-  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+  const module = await importFromProject(file).catch((cause: unknown) => {
     throw new TwintrackError(
       "TOOL_MODULE_INVALID",
       `Tools "${id}": ${file} does not load: ${messageOf(cause)}`,
       { cause, hint: importHint(cause) },
     );
   });
-  const exported: unknown = (module as Record<string, unknown>)[name];
+  const exported = module[name];
   if (exported === undefined) {
-    const names = Object.keys(module as object).join(", ") || "nothing";
+    const names = Object.keys(module).join(", ") || "nothing";
     throw new TwintrackError(
       "TOOL_MODULE_INVALID",
       `Tools "${id}": ${file} does not export "${name}"`,

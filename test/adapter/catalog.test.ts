@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { catalog } from "../../adapter/catalog.ts";
 import { toolServer } from "../../adapter/in-process.ts";
+import { suggestion } from "../../adapter/nearest.ts";
 import { resultValue } from "../../core/tool.ts";
 import { tools as invoiceTools } from "../../fixtures/invoices/tools.ts";
 import { ORDERS } from "../../fixtures/refunds/data.ts";
@@ -44,6 +45,20 @@ test("an unknown name is an error that suggests a known one", async () => {
     code: "TOOL_UNKNOWN",
     hint: "Did you mean billing.find_order?",
   });
+});
+
+test.each([
+  ["findordr", "a misspelt name without its source"],
+  ["find_order", "a name without its source"],
+  ["desk.order", "a part of a name"],
+])("%s, %s, is near the tool that was meant", (wanted) => {
+  const names = ["billing.find_order", "crm.lookup_person"];
+  expect(suggestion(wanted, names)).toBe("Did you mean billing.find_order?");
+});
+
+test("a list of names that is cut says so", () => {
+  const names = Array.from({ length: 35 }, (_, n) => `tool_${n}`);
+  expect(suggestion("zzz", names)).toMatch(/tool_29, and 5 more\.$/);
 });
 
 test("arguments get their canonical form, and a tool nobody knows leaves them alone", async () => {

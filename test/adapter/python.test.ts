@@ -270,7 +270,19 @@ describe("a process that does not start", () => {
   test.each([
     ["interpreter", { interpreter: "/no/such/python" }, /no\/such\/python/, /virtual environment/],
     ["module", { target: "no_such_module:x" }, /No module named 'no_such_module'/, /cwd/],
-    ["attribute", { target: "stubborn:nothing" }, /no attribute nothing/, /by hand/],
+    ["attribute", { target: "stubborn:nothing" }, /no attribute nothing/, /-c "import stubborn"$/],
+    [
+      "dot",
+      { target: "test/stubborn.py:TOOLS" },
+      /test\/stubborn/,
+      /with dots: test\.stubborn:TOOLS$/,
+    ],
+    [
+      "variable",
+      { target: "unset:TOOLS" },
+      /KeyError: .TWINTRACK_TEST_UNSET/,
+      /env: \{ … \} .*\.env file is not loaded/,
+    ],
     ["folder", { cwd: "/no/such/folder" }, /no\/such\/folder/, /^Set cwd/],
   ])(
     "a missing %s is PYTHON_UNAVAILABLE with the reason and a remedy",

@@ -1,6 +1,13 @@
 /** Every command as a script sees it: its exit code and its one JSON document. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -32,6 +39,23 @@ function file(name: string, value: unknown): string {
   writeFileSync(path, JSON.stringify(value));
   return path;
 }
+
+test("a project whose package.json has no type is loaded without a word of Node about it", async () => {
+  const project = mkdtempSync(join(tmpdir(), "twintrack-typeless-"));
+  symlinkSync(join(ROOT, "node_modules"), join(project, "node_modules"));
+  writeFileSync(join(project, "package.json"), "{}");
+  writeFileSync(
+    join(project, "tools.ts"),
+    `import { tool } from "@langchain/core/tools";
+     process.emitWarning("of its own");
+     export const tools = [tool(() => "", { name: "one", description: "One.", schema: {} })];`,
+  );
+  const listed = await command(["tools", "list", "--module", "./tools.ts"], { cwd: project });
+  rmSync(project, { recursive: true, force: true });
+  expect(listed.stdout).toContain("one");
+  expect(listed.stderr).not.toContain("TYPELESS");
+  expect(listed.stderr).toContain("of its own");
+});
 
 describe("diff", () => {
   test("exits 0 for equal files, whatever the order of keys", async () => {
