@@ -25,5 +25,3 @@ export { pythonChain } from "./python-chain.ts";
 export { claimStdout } from "./stdout.ts";
 
 export type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";
-// A service that cannot be moved
-export { type TracerOptions, TwintrackTracer } from "./tracer.ts";

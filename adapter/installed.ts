@@ -1,6 +1,6 @@
 /** Finds the copies of LangChain's packages that code in a folder may have loaded. */
-import { readFileSync, realpathSync } from "node:fs";
-import { createRequire, findPackageJSON } from "node:module";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -98,13 +98,11 @@ function load(file: string): Promise<object> {
   return import(pathToFileURL(file).href) as Promise<object>;
 }
 
+/** Node's own walk up the folders; not `findPackageJSON`, which a service on Node 20 has not. */
 function found(name: string, parent: URL | string): string[] {
-  try {
-    const manifest = findPackageJSON(name, parent);
-    return manifest === undefined ? [] : [pathToFileURL(manifest).href];
-  } catch {
-    return []; // Not installed: then nothing can have loaded it.
-  }
+  const folders = createRequire(parent).resolve.paths(name) ?? [];
+  const manifest = folders.map((folder) => join(folder, name, "package.json")).find(existsSync);
+  return manifest === undefined ? [] : [pathToFileURL(realpathSync(manifest)).href];
 }
 
 /** Core 0.3 names a file where 1.x names one for each of types and code. */

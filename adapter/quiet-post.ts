@@ -17,8 +17,10 @@ export interface Posted {
 const TEXT_CHARS = 300;
 
 /** Rejects when nothing came back in time. */
-export function quietPost(url: string, { headers, body, timeoutMs }: PostOptions): Promise<Posted> {
-  const { promise, resolve, reject } = Promise.withResolvers<Posted>();
+export async function quietPost(
+  url: string,
+  { headers, body, timeoutMs }: PostOptions,
+): Promise<Posted> {
   const open = url.startsWith("https:") ? requestHttps : requestHttp;
   const request = open(url, {
     method: "POST",
@@ -28,16 +30,18 @@ export function quietPost(url: string, { headers, body, timeoutMs }: PostOptions
     request.destroy(new Error(`no answer within ${timeoutMs} ms`));
   }, timeoutMs).unref();
   request.on("socket", (socket) => socket.unref());
-  request.on("error", reject);
-  request.on("response", (response) => {
-    let text = "";
-    response.setEncoding("utf8");
-    response.on("data", (part: string) => {
-      text = (text + part).slice(0, TEXT_CHARS);
+  const answered = new Promise<Posted>((resolve, reject) => {
+    request.on("error", reject);
+    request.on("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (part: string) => {
+        text = (text + part).slice(0, TEXT_CHARS);
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on("error", reject);
     });
-    response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
-    response.on("error", reject);
   });
   request.end(body);
-  return promise.finally(() => clearTimeout(timer));
+  return answered.finally(() => clearTimeout(timer));
 }

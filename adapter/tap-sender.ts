@@ -92,10 +92,12 @@ export class TapSender {
 
   /** Resolves when all was sent, or when the time is up. */
   async flush(limitMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, limitMs);
+    let timer: NodeJS.Timeout | undefined;
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
     this.#wake?.(); // A server that was away may be back.
-    await Promise.race([this.#sending, promise]);
+    await Promise.race([this.#sending, timeUp]);
     clearTimeout(timer);
   }
 
@@ -168,10 +170,11 @@ export class TapSender {
 
   /** Does not keep the service's process alive. */
   async #rest(waitMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, waitMs).unref();
-    this.#wake = resolve;
-    await promise;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, waitMs).unref();
+      this.#wake = resolve;
+    });
     clearTimeout(timer);
     this.#wake = undefined;
   }

@@ -1,6 +1,7 @@
 /** What the npm package brings beside its JavaScript. */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -9,18 +10,20 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const PACKAGE = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+  engines: { node: string };
+  version: string;
+  scripts: { prepare: string };
+};
 
 /** What `prepare` copies, without what it compiles. */
 function builtIn(folder: string): string {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    scripts: { prepare: string };
-  };
-  const copies = scripts.prepare.split(" && ").slice(1).join(" && ");
+  const copies = PACKAGE.scripts.prepare.split(" && ").slice(1).join(" && ");
   for (const name of ["harness", "python-bridge"])
     symlinkSync(join(ROOT, name), join(folder, name));
   execFileSync("sh", ["-c", copies], { cwd: folder });
@@ -76,22 +79,124 @@ test("a Node that is too old is told which one is needed and which one runs, and
     });
   const told = run("--version");
   const asJson = run("tools", "list", "--json");
-  const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    engines: { node: string };
-  };
+  const needed = PACKAGE.engines.node.slice(2);
 
   expect(told).toMatchObject({ status: 2, stdout: "" });
-  expect(told.stderr).toContain(`Node ${engines.node.slice(2)} or newer, and this is Node 20.20.2`);
+  expect(told.stderr).toContain(`Node ${needed} or newer, and this is Node 20.20.2`);
   expect(asJson.status).toBe(2);
   expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "USAGE" } });
 });
 
 test("a Node that is new enough gets the command line", () => {
-  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
-    version: string;
-  };
   const bin = join(ROOT, "harness/cli/bin.ts");
   expect(execFileSync(process.execPath, [bin, "--version"], { encoding: "utf8" })).toBe(
-    `${version}\n`,
+    `${PACKAGE.version}\n`,
   );
+});
+
+/** A service's project: the built package, and beside it only what the tracer imports. */
+function serviceProject(): string {
+  const folder = mkdtempSync(join(tmpdir(), "twintrack-service-"));
+  const modules = join(folder, "node_modules");
+  const compiler = join(ROOT, "node_modules/.bin/tsc");
+  const dist = join(modules, "twintrack", "dist");
+  execFileSync(compiler, ["-p", "tsconfig.build.json", "--outDir", dist], { cwd: ROOT });
+  for (const name of ["ajv", "ajv-formats", "zod", "zod-to-json-schema", "@langchain"])
+    symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
+  writeFileSync(join(modules, "twintrack", "package.json"), JSON.stringify(PACKAGE));
+  return folder;
+}
+
+/** A service that taps one run, with a server of its own to send it to. */
+const SERVICE = `
+const server = http.createServer(async (request, response) => {
+  for await (const part of request) process.stdout.write(part);
+  response.end("{}");
+});
+const book = tool(async ({ id, cents }) => ({ booked: id, cents }), {
+  name: "book",
+  description: "Books.",
+  schema: z.object({ id: z.string(), cents: z.number().default(5) }),
+});
+server.listen(0, "127.0.0.1", async () => {
+  const tracer = new TwintrackTracer({ flow: "sale", url: "http://127.0.0.1:" + server.address().port });
+  await tracer.ready;
+  const chain = RunnableLambda.from((sale, config) => book.invoke(sale, config));
+  await chain.invoke({ id: "S-1" }, { callbacks: [tracer] });
+  await tracer.close();
+  server.close();
+});`;
+
+const USED = [
+  ["http", "node:http"],
+  ["{ RunnableLambda }", "@langchain/core/runnables"],
+  ["{ tool }", "@langchain/core/tools"],
+  ["{ z }", "zod"],
+  ["{ TwintrackTracer }", "twintrack/tracer"],
+];
+
+/** A Node that is too old for the rest of Twintrack, where the machine has one beside the project's. */
+function olderNode(): string | undefined {
+  const nodes = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "node"));
+  return nodes.find((node) => {
+    if (!existsSync(node)) return false;
+    const [major = 0] = execFileSync(node, ["-p", "process.versions.node"], { encoding: "utf8" })
+      .split(".")
+      .map(Number);
+    return major >= 20 && major < 22;
+  });
+}
+
+const older = olderNode();
+
+test.runIf(older).each([
+  ["mjs", (name: string, from: string) => `import ${name} from "${from}";`],
+  ["cjs", (name: string, from: string) => `const ${name} = require("${from}");`],
+])(
+  "a service on Node 20 tells of its tools with the built package, as .%s",
+  (ending, load) => {
+    const folder = serviceProject();
+    try {
+      const file = join(folder, `service.${ending}`);
+      const loads = USED.map(([name = "", from = ""]) => load(name, from));
+      writeFileSync(file, `${loads.join("\n")}${SERVICE}`);
+      const said = execFileSync(older ?? "", [file], { encoding: "utf8", stdio: "pipe" });
+      expect(JSON.parse(said)).toMatchObject({
+        runs: [
+          {
+            input: { id: "S-1" },
+            outcome: { status: "returned", value: { booked: "S-1", cents: 5 } },
+            calls: [{ tool: "book", args: { id: "S-1", cents: 5 } }],
+          },
+        ],
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  60_000,
+);
+
+/** What came after Node 20, of what one is tempted to use. */
+const NEWER_THAN_20 =
+  /findPackageJSON|registerHooks|zstd|withResolvers|groupBy|fromAsync|Promise\.try|RegExp\.escape|node:sqlite/;
+
+/** The files that one file loads, itself among them. */
+function loadedBy(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const text = readFileSync(file, "utf8");
+  for (const [, path = ""] of text.matchAll(/^(?:import|export) (?!type\b)[^;]*?"(\.[^"]+)"/gm))
+    loadedBy(join(dirname(file), path), seen);
+  return seen;
+}
+
+test("what the tracer loads names nothing that Node 20 has not", () => {
+  const files = [...loadedBy(join(ROOT, "adapter/tracer.ts"))];
+  const named = files.filter((file) => {
+    const code = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+    return NEWER_THAN_20.test(code);
+  });
+  expect(files.length).toBeGreaterThan(20);
+  expect(named).toEqual([]);
 });

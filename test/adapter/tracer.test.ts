@@ -8,8 +8,8 @@ import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { createAgent } from "langchain";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { type TracerOptions, TwintrackTracer } from "../../adapter/index.ts";
 import { TapSender } from "../../adapter/tap-sender.ts";
+import { type TracerOptions, TwintrackTracer } from "../../adapter/tracer.ts";
 import type { TapBatch, TappedRun } from "../../core/tap.ts";
 import { EchoLlm, RuleModel } from "./models.ts";
 

@@ -3,7 +3,7 @@
  * knows nothing of Twintrack but a callback handler.
  */
 import { createInterface } from "node:readline";
-import { TwintrackTracer } from "../../adapter/index.ts";
+import { TwintrackTracer } from "../../adapter/tracer.ts";
 import { refundAgent } from "../../fixtures/refunds/agent.ts";
 import type { RefundRequest } from "../../fixtures/refunds/rules.ts";
 

@@ -35,6 +35,7 @@ function costOf(specifier: string): Cost {
 /** The command line without any command: what every call of it pays before it does anything. */
 const OURS = {
   "twintrack/adapter": "./dist/adapter/index.js",
+  "twintrack/tracer": "./dist/adapter/tracer.js",
   "twintrack, the library": "./dist/harness/index.js",
 };
 

@@ -284,7 +284,7 @@ function readmeBlock(language: "ts" | "python"): string {
   const [, text] = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "m").exec(section) ?? [];
   if (text === undefined) throw new Error(`README has no ${language} block for a tapped service`);
   return text
-    .replace('"twintrack/adapter"', JSON.stringify(join(ROOT, "adapter/index.ts")))
+    .replace('"twintrack/tracer"', JSON.stringify(join(ROOT, "adapter/tracer.ts")))
     .replace("http://127.0.0.1:4100", serving.url);
 }
 
