@@ -76,6 +76,8 @@ export interface ChainRun {
 export type ChainStream = AsyncGenerator<JsonValue, ChainRun, void>;
 
 export interface LegacyChain {
+  /** Starts what a first call would wait for; absent where there is nothing to start. */
+  prepare?(): Promise<void>;
   /** Never rejects for what the chain does: a throw is an outcome. */
   invoke(input: JsonValue, options: ChainOptions): Promise<ChainRun>;
   /** Leaving the stream early cancels the chain. A reader that waits makes the chain wait. */

@@ -34,6 +34,7 @@ export function pythonChain(options: PythonOptions): LegacyChain {
   };
   const invoke: LegacyChain["invoke"] = (input, given) => run(input, given);
   return {
+    prepare: () => live.ready({ what: "the chain", timeoutMs: live.callTimeoutMs }),
     invoke,
     stream: (input, given) =>
       handedOver<JsonValue, ChainRun>(given.signal, (hand, signal) =>

@@ -59,6 +59,7 @@ export class PythonStarter {
   #pauseUntil = 0;
   #lastFailure: TwintrackError | undefined;
   #closed = false;
+  readonly #starting = new Set<PythonChild>();
 
   constructor(options: StarterOptions) {
     this.#options = options;
@@ -95,8 +96,10 @@ export class PythonStarter {
     this.#failed(new TwintrackError("PYTHON_UNAVAILABLE", `Python keeps ending: ${how}`));
   }
 
+  /** What is still importing runs no call: nobody waits for the end of that. */
   close(): void {
     this.#closed = true;
+    for (const child of this.#starting) child.kill();
   }
 
   #refuseClosed(): void {
@@ -120,12 +123,15 @@ export class PythonStarter {
     );
     if (interpreter === undefined) throw this.#interpreterMissing();
     const child = new PythonChild(this.#childSpec(interpreter, cwd, environment));
+    this.#starting.add(child);
     try {
       await handshake(child, startTimeoutMs);
       await inspect?.(child, startTimeoutMs);
       return child;
     } catch (cause) {
       throw await this.#startFailed(child, interpreter, cwd, cause);
+    } finally {
+      this.#starting.delete(child);
     }
   }
 

@@ -9,6 +9,7 @@ import { migrationStatus } from "../store/migrate.ts";
 import { connectDatabase, openDatabase } from "../store/open.ts";
 import { newestPayload } from "../store/trials.ts";
 import type { Harness } from "../twintrack.ts";
+import { warmUp } from "../warm-up.ts";
 import type { Cli } from "./main.ts";
 import { currentUser, MAX_PORT, wholeNumber } from "./option.ts";
 import { EXIT, type Reply } from "./reply.ts";
@@ -62,6 +63,7 @@ async function startServer(cli: Cli, options: ServeOptions) {
       throw error;
     },
   );
+  void warmUp(harness);
   onStop("finishing running requests", () => server.close().then(() => harness.close()));
   const flows = Object.keys(harness.config.flows);
   const text = [
