@@ -1,5 +1,5 @@
 /** One tool call of a flow: granted by the ledger when it writes, recorded always. */
-import type { NamedCall } from "./counterpart.ts";
+import type { Counterpart } from "./counterpart.ts";
 import type { Effect } from "./effect.ts";
 import { TwintrackError } from "./error.ts";
 import { type JsonValue, toJson } from "./json.ts";
@@ -24,7 +24,7 @@ export interface CallRequest {
   step: string;
   tool: string;
   args: JsonValue;
-  as?: NamedCall | undefined;
+  counterpart: Counterpart;
   signal: AbortSignal;
   timeoutMs: number;
 }
@@ -59,11 +59,13 @@ export async function callTool(context: CallContext, request: CallRequest): Prom
 }
 
 function startRecord(context: CallContext, request: CallRequest, effect: Effect): ToolCall {
-  const { tool, args, as, step } = request;
+  const { tool, args, counterpart, step } = request;
+  const { as, inCode } = counterpart;
   return {
     tool,
     args,
     ...(as && { as }),
+    ...(inCode && { inCode: true as const }),
     effect,
     occurrence: context.nextOccurrence(tool, args),
     step,
@@ -79,9 +81,9 @@ async function read(
   request: CallRequest,
   record: ToolCall,
 ): Promise<JsonValue> {
-  const { tool, args, as, signal, timeoutMs } = request;
+  const { tool, args, counterpart, signal, timeoutMs } = request;
   const { config } = context;
-  const options = { signal, timeoutMs, ...(as && { as }), ...(config && { config }) };
+  const options = { signal, timeoutMs, counterpart, ...(config && { config }) };
   const result = await context.tools.callTool(tool, args, options);
   record.served = servedOf(result);
   return resultValue(result);

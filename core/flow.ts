@@ -7,7 +7,7 @@
  */
 
 import type { Prompt } from "./ask.ts";
-import type { LegacyHint } from "./counterpart.ts";
+import type { Legacy } from "./counterpart.ts";
 import { TwintrackError } from "./error.ts";
 import { canonicalText, digest, type JsonValue } from "./json.ts";
 import type { RunInfo } from "./run-config.ts";
@@ -48,7 +48,7 @@ interface StepPolicy<Context, Needs> {
   /** Limit of one attempt. Default 30,000. */
   timeoutMs?: number;
   /** When names and arguments do not tell it: the legacy call that this step stands for. */
-  legacy?: LegacyHint<Context>;
+  legacy?: Legacy<Context>;
 }
 
 interface RunStep<Context, Output, Needs> extends StepPolicy<Context, Needs> {
@@ -109,7 +109,7 @@ export interface Step {
   readonly jitter: "full" | "none";
   readonly timeoutMs: number;
   readonly onError: ErrorPolicy<object, unknown>;
-  readonly legacy: LegacyHint | undefined;
+  readonly legacy: Legacy | undefined;
   readonly undo: Undo<unknown> | undefined;
 }
 

@@ -29,7 +29,7 @@ export function graph(flow: Flow): FlowGraph {
       ...(step.action.kind === "tool" ? { tool: step.action.tool } : {}),
       ...(step.action.kind === "model" ? { model: step.action.model } : {}),
       optional: step.when !== undefined || step.onError === "continue",
-      ...(step.legacy ? { legacy: legacyCall(step.legacy) } : {}),
+      ...legacyCall(step.legacy),
     })),
     edges: flow.steps.flatMap((step) => step.needs.map((from) => ({ from, to: step.name }))),
   };

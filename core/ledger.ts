@@ -14,8 +14,10 @@ import type { Side } from "./trigger.ts";
 
 /** One tool call of one run, as it was recorded. */
 export interface ToolCall extends NamedCall {
-  /** The call of the old chain that it takes the place of, by the hint of its step. */
+  /** The call of the old chain that it takes the place of, as its step says. */
   as?: NamedCall;
+  /** Its step says that the old chain does this in code, where no record shows it. */
+  inCode?: true;
   effect: Effect;
   /** 0 for the first call of this tool with these arguments in this run, 1 for the second … */
   occurrence: number;

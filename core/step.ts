@@ -1,7 +1,7 @@
 /** One step: its attempts, backoff, time limit and error policy. */
 import { askedFor, askModel, questionOf } from "./ask.ts";
 import { argsOf, callTool } from "./call.ts";
-import { legacyCall, standsFor } from "./counterpart.ts";
+import { counterpartOf, legacyCall } from "./counterpart.ts";
 import { isTwintrackError, TwintrackError } from "./error.ts";
 import type { Step } from "./flow.ts";
 import type { StepEnd } from "./history.ts";
@@ -173,8 +173,7 @@ function perform(attempt: Attempt, signal: AbortSignal): Promise<unknown> {
 }
 
 function startOf(step: Step, attempt: number) {
-  const hint = step.legacy ? { legacy: legacyCall(step.legacy) } : {};
-  return { type: "step_started" as const, step: step.name, attempt, ...hint };
+  return { type: "step_started" as const, step: step.name, attempt, ...legacyCall(step.legacy) };
 }
 
 async function runCode(
@@ -195,8 +194,15 @@ async function callStepTool(
   const args = argsOf(run.context.tools, action.tool, action.args(context, run.info));
   await run.record({ ...startOf(step, number), args });
   const { name, timeoutMs } = step;
-  const as = standsFor(step.legacy, { context, info: run.info, own: args });
-  return callTool(run.context, { step: name, tool: action.tool, args, as, signal, timeoutMs });
+  const counterpart = counterpartOf(step.legacy, { context, info: run.info, own: args });
+  return callTool(run.context, {
+    step: name,
+    tool: action.tool,
+    args,
+    counterpart,
+    signal,
+    timeoutMs,
+  });
 }
 
 async function askStepModel(

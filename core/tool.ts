@@ -6,7 +6,7 @@
  * `isError`; a call that could not be made is a thrown {@link TwintrackError}.
  */
 
-import type { NamedCall } from "./counterpart.ts";
+import type { Counterpart } from "./counterpart.ts";
 import type { Effect } from "./effect.ts";
 import { TwintrackError } from "./error.ts";
 import { isJsonObject, type JsonValue } from "./json.ts";
@@ -30,8 +30,8 @@ export interface ToolCallOptions {
   onProgress?: (progress: { progress: number; total?: number; message?: string }) => void;
   /** Values for arguments that the host fills (runtime, state, store); never taken from the caller. */
   inject?: Readonly<Record<string, unknown>>;
-  /** The call of the old chain that this one takes the place of; a shadow is answered from its record. */
-  as?: NamedCall;
+  /** What the call is to the old chain: a shadow is answered by it. */
+  counterpart?: Counterpart;
   /** Of the trigger that is answered: LangChain gives it to the tool as its config. */
   config?: RunConfig;
   /** Told to the tool beside its arguments, and never to the model: trace context, a tenant. */
@@ -49,8 +49,10 @@ export interface ToolPort {
   canonicalArgs?(name: string, args: JsonValue): JsonValue;
 }
 
-/** How a call was answered: by the tool, from the other side's record, or from a snapshot of that time. */
-export type Served = "live" | "recorded" | "snapshot";
+/** How a call was answered: by the tool, from the other side's record, from a snapshot of that time, or as its step says. */
+export type Served = "live" | "recorded" | "snapshot" | "in_code";
+
+const NOT_LIVE: readonly unknown[] = ["recorded", "snapshot", "in_code"] satisfies Served[];
 
 /**
  * The value a tool returned: the raw one where our adapter kept it, else MCP's
@@ -80,7 +82,7 @@ function failureOf(result: ToolResult): TwintrackError {
 export function servedOf(result: ToolResult): Served {
   const kept = result._meta?.[RESULT_META_KEY];
   const served = isJsonObject(kept) ? kept.served : undefined;
-  return served === "recorded" || served === "snapshot" ? served : "live";
+  return NOT_LIVE.includes(served) ? (served as Served) : "live";
 }
 
 /** All text blocks of a result, joined by line ends. */

@@ -96,7 +96,8 @@ export function isolatedTools(
     canonicalArgs: (name, args) => declarations.canonicalArgs(name, args),
     async callTool(name, args, options) {
       const own = { tool: name, args };
-      const as = options?.as && { tool: qualify(options.as.tool), args: options.as.args };
+      const { as: there, inCode } = options?.counterpart ?? {};
+      const as = there && { tool: qualify(there.tool), args: there.args };
       const answer = asked(own, declarations.effectOf(name), as);
       if (answer.kind === "recorded" && answer.call.partial) {
         unservable ??= name;
@@ -106,6 +107,7 @@ export function isolatedTools(
         servedMs += answer.call.durationMs;
         return recordedResult(answer.call);
       }
+      if (inCode) return resultOf(inCode(), "in_code");
       if (answer.kind === "refused") throw writeRefused(name, others(as ?? own));
       if (unrecorded) return unrecorded(name, args, options);
       throw readUnrecorded(name);

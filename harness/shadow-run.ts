@@ -3,7 +3,7 @@ import type { Catalog } from "../adapter/catalog.ts";
 import type { AnswerRead, ChainRun } from "../adapter/chain.ts";
 import { withAttempts } from "../adapter/egress.ts";
 import type { Contract } from "../adapter/tool-server.ts";
-import { counterpartOf } from "../core/counterpart.ts";
+import { knownAs } from "../core/counterpart.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { FreeArguments, ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
@@ -202,7 +202,7 @@ async function runLegacy(
       tools: {
         mode: "recorded",
         recording: calls.map((call) => {
-          const { tool, args } = counterpartOf(call);
+          const { tool, args } = knownAs(call);
           return { ...call, tool: bench.catalog.originalName(tool), args };
         }),
         free: freeUnder(bench),

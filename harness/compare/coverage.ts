@@ -23,13 +23,13 @@ export interface RuleUse {
 /** Leaves and containers looked at. */
 const MAX_NODES = 20_000;
 
-/** Null without rules. */
+/** Null without rules, and without anything else that explains. */
 export function rulesUse(
   legacy: JsonValue | undefined,
   differences: readonly Difference[],
   rules: readonly CompiledRule[],
 ): RulesUse | null {
-  if (rules.length === 0) return null;
+  if (rules.length === 0 && differences.every(({ rule }) => rule === undefined)) return null;
   const uses = new Map<string, RuleUse>();
   const useOf = (path: string): RuleUse => {
     const use = uses.get(path) ?? { path, explained: 0, hidden: 0 };

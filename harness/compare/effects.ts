@@ -1,11 +1,14 @@
 /** Writes of both sides compared with each other, apart from what the sides answered. */
 
-import { counterpartOf } from "../../core/counterpart.ts";
+import { knownAs } from "../../core/counterpart.ts";
 import type { JsonValue } from "../../core/json.ts";
 import { callKey, type ToolCall } from "../../core/ledger.ts";
 import type { Difference } from "./difference.ts";
 import { escapeSegment } from "./pointer.ts";
 import { longestRising } from "./subsequence.ts";
+
+/** Stands in a difference where else the rule stands that explains it. */
+const IN_CODE = "legacy.inCode";
 
 export type EffectChange = "missing" | "extra" | "changed" | "reordered" | "duplicated";
 
@@ -65,7 +68,7 @@ function unmatched(
   const duplicates = extra.filter((call) => made.has(keyOf(call)));
   const fresh = Map.groupBy(
     extra.filter((call) => !made.has(keyOf(call))),
-    (call) => counterpartOf(call).tool,
+    (call) => knownAs(call).tool,
   );
   const found = missing.map((call) => {
     const partner = fresh.get(call.tool)?.shift();
@@ -74,12 +77,18 @@ function unmatched(
   return [
     ...found,
     ...duplicates.map((call) => effect("duplicated", undefined, call)),
-    ...[...fresh.values()].flat().map((call) => effect("extra", undefined, call)),
+    ...[...fresh.values()].flat().map(extraWrite),
   ];
 }
 
+/** What legacy does in code of its own is nothing to compare with: it is shown, and held against nobody. */
+function extraWrite(call: ToolCall): Difference {
+  const difference = effect("extra", undefined, call);
+  return call.inCode ? { ...difference, rule: IN_CODE } : difference;
+}
+
 function keyOf(call: ToolCall): string {
-  const { tool, args } = counterpartOf(call);
+  const { tool, args } = knownAs(call);
   return callKey(tool, args);
 }
 
@@ -88,7 +97,7 @@ function effect(
   legacy: ToolCall | undefined,
   candidate: ToolCall | undefined,
 ): Difference {
-  const tool = legacy?.tool ?? (candidate && counterpartOf(candidate).tool) ?? "";
+  const tool = legacy?.tool ?? (candidate && knownAs(candidate).tool) ?? "";
   const difference: Difference = {
     kind: "effect",
     path: `/effects/${escapeSegment(tool)}`,
@@ -100,6 +109,6 @@ function effect(
 }
 
 function writeOf(call: ToolCall): JsonValue {
-  const { tool, args } = counterpartOf(call);
+  const { tool, args } = knownAs(call);
   return { tool, args };
 }

@@ -155,6 +155,7 @@ function withRule(
   broken: BrokenRules,
 ): Difference {
   const { path, legacy, candidate } = difference;
+  if (!isUnexplained(difference)) return difference;
   const by = explain(leadsTo(path, rules), { legacy, candidate }, new Map(), broken);
   const rule = by?.path ?? ruleForWrite(difference, rules);
   return rule === undefined ? difference : { ...difference, rule };

@@ -6,7 +6,7 @@
  * stands for one. Steps are aligned by least edit distance over names and canonical arguments; a
  * hint overrules names.
  */
-import { counterpartOf, type LegacyCall } from "../../core/counterpart.ts";
+import { knownAs, type LegacyCall } from "../../core/counterpart.ts";
 import { hintedSteps, type RunEvent } from "../../core/history.ts";
 import { canonicalText, isJsonObject, type JsonValue } from "../../core/json.ts";
 import { answerBook, callKey, type ToolCall } from "../../core/ledger.ts";
@@ -148,7 +148,7 @@ function alignInOrder(
     if (keysOf.legacy[i] === keysOf.candidate[j]) return 1;
     const left = legacy[i] as ToolCall;
     const step = candidate[j]?.call;
-    const right = step && counterpartOf(step);
+    const right = step && knownAs(step);
     if (left.tool !== right?.tool) return 0;
     return SAME_TOOL_SCORE + LIKE_ARGUMENTS_SCORE * likeness(left.args, right.args);
   };
@@ -162,7 +162,7 @@ const keys = new WeakMap<ToolCall, string>();
 
 /** Each is needed several times, and writing it is most of what aligning costs. */
 function keyOf(call: ToolCall): string {
-  const { tool, args } = counterpartOf(call);
+  const { tool, args } = knownAs(call);
   const known = keys.get(call) ?? callKey(tool, args);
   keys.set(call, known);
   return known;
@@ -273,7 +273,7 @@ function durationsOf(
   return new Map(
     calls.map((call) => {
       if (call.served !== "recorded") return [call, call.durationMs];
-      const { tool, args } = counterpartOf(call);
+      const { tool, args } = knownAs(call);
       const answer = book.answer(tool, args, call.effect);
       return [call, answer.kind === "recorded" ? answer.call.durationMs : call.durationMs];
     }),

@@ -71,6 +71,18 @@ const mailing = (name: string, to = "") =>
 const mails = () => async (order: z.infer<typeof Order>) =>
   `it is ${await mail.invoke({ to: order.id, body: `worded ${Math.random()}` })}`;
 
+/** Legacy keeps its books in code; the candidate has a tool for it. */
+const keeping = (name: string, more: object) =>
+  flow(name, { version: "1", input: Order, output: Booked })
+    .step("kept", {
+      tool: "shop.book",
+      args: ({ input }) => ({ id: input.id, cents: input.cents }),
+      output: Booked,
+      ...more,
+    })
+    .returns(({ kept }) => kept);
+const keepsInCode = () => async (order: z.infer<typeof Order>) => ({ booked: order.id });
+
 const worded = [{ path: "/effects/shop.mail/body", ignore: true, reason: "a model words it" }];
 const anywhere = [{ path: "/**/to", ignore: true, reason: "of answers" }];
 
@@ -90,6 +102,27 @@ beforeAll(async () => {
         renamed: { legacy: booked, candidate: booking("renamed", 0), ...shadow },
         renamedAfter: { legacy: booked, candidate: booking("renamedAfter", 0), stage: "cutover" },
         dearer: { legacy: booked, candidate: booking("dearer", 1), ...shadow },
+        inCode: {
+          legacy: keepsInCode,
+          candidate: keeping("inCode", {
+            legacy: {
+              inCode: ({ input }: { input: z.infer<typeof Order> }) => ({ booked: input.id }),
+            },
+          }),
+          ...shadow,
+        },
+        inCodeAfter: {
+          legacy: keepsInCode,
+          candidate: keeping("inCodeAfter", {
+            legacy: {
+              inCode: () => {
+                throw new Error("only a shadow asks");
+              },
+            },
+          }),
+          stage: "cutover",
+        },
+        inCodeUnsaid: { legacy: keepsInCode, candidate: keeping("inCodeUnsaid", {}), ...shadow },
         worded: {
           legacy: mails,
           candidate: mailing("worded"),
@@ -148,6 +181,24 @@ test("a step that stands for a call with other arguments is refused, and the wri
   expect(trial).toMatchObject({ verdict: "candidate_error", effect_differences: 1 });
   expect(told).toContain('"detail":"changed"');
   expect(written).toEqual(["book A-1"]);
+});
+
+test("a write that legacy makes in code is answered as its step says, shown, and not made", async () => {
+  const { rows, ...trial } = await judged("inCode");
+  expect(trial).toMatchObject({ verdict: "ignored", effect_differences: 0 });
+  expect(rows).toMatchObject([{ rule: "legacy.inCode" }]);
+  expect(rows[0]?.difference).toContain('"detail":"extra"');
+  expect(written).toEqual([]);
+});
+
+test("a candidate that answers makes such a write, and nobody holds it against legacy", async () => {
+  expect(await judged("inCodeAfter")).toMatchObject({ verdict: "ignored", effect_differences: 0 });
+  expect(written).toEqual(["book A-1"]);
+});
+
+test("a write that legacy does not make, and of which nothing is said, is refused", async () => {
+  expect(await judged("inCodeUnsaid")).toMatchObject({ verdict: "candidate_error" });
+  expect(written).toEqual([]);
 });
 
 test("a write whose other arguments a rule explains is answered, and shown as explained", async () => {
