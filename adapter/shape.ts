@@ -50,7 +50,7 @@ function recordOf(fields: Record<string, unknown>): Shape {
 }
 
 const PLAIN_FUNCTION =
-  "A plain function has no name and schema for callers. Wrap it: tool(fn, { name, description, schema }).";
+  "A plain function has no name and schema for callers. Wrap it: tool(fn, { name, description, schema }). If it makes tools, export what it returns.";
 const HEADLESS =
   "A headless tool has no function; it interrupts a graph and cannot run outside one. Give it a function.";
 const BARE_RUNNABLE =

@@ -6,6 +6,17 @@ export async function importFromProject(file: string): Promise<Record<string, un
   return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
 }
 
+/**
+ * What a module offers by name. Of CommonJS Node finds the names by reading the source, and finds
+ * none in `module.exports = { tools: [book] }`: there they are those of the default.
+ */
+export function exportsOf(module: Record<string, unknown>): Record<string, unknown> {
+  const { default: whole, "module.exports": _same, ...named } = module;
+  const isRecord = typeof whole === "object" && whole !== null && !Array.isArray(whole);
+  const own = whole === undefined ? named : { default: whole, ...named };
+  return isRecord ? { ...(whole as Record<string, unknown>), ...own } : own;
+}
+
 const TYPELESS = "MODULE_TYPELESS_PACKAGE_JSON";
 let isSilent = false;
 

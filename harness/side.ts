@@ -25,7 +25,7 @@ import {
   type ToolSource,
 } from "./config.ts";
 import { modelPort } from "./model/client.ts";
-import { importFromProject } from "./project-module.ts";
+import { exportsOf, importFromProject } from "./project-module.ts";
 import { isHttp } from "./source.ts";
 
 export interface Sides {
@@ -243,9 +243,10 @@ async function importTools(file: string, name: string, id: string): Promise<read
       { cause, hint: importHint(cause) },
     );
   });
-  const exported = module[name];
+  const exports = exportsOf(module);
+  const exported = exports[name];
   if (exported === undefined) {
-    const names = Object.keys(module).join(", ") || "nothing";
+    const names = Object.keys(exports).join(", ") || "nothing";
     throw new TwintrackError(
       "TOOL_MODULE_INVALID",
       `Tools "${id}": ${file} does not export "${name}"`,

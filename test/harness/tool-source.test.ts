@@ -1,4 +1,7 @@
 /** What a configuration says of a tool source reaches the tools. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import type { ToolServer } from "../../adapter/tool-server.ts";
 import { textOf } from "../../core/tool.ts";
@@ -86,4 +89,42 @@ test.each([
   expect(() => resolveConfig({ tools: { desk: stubborn(options) }, flows: {} })).toThrow(
     expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining(key) }),
   );
+});
+
+/** A module of a project in CommonJS. */
+async function namesIn(source: string, name?: string): Promise<{ names: string[]; why: string }> {
+  const folder = mkdtempSync(join(tmpdir(), "twintrack-commonjs-"));
+  const book = `const book = { name: "book", description: "", schema: { type: "object" }, invoke: async () => "booked" };`;
+  const module = join(folder, "tools.cjs");
+  try {
+    writeFileSync(module, `${book}\n${source}\n`);
+    const server = await open({ module, ...(name && { export: name }) });
+    const names = (await server.listTools()).map((contract) => contract.name);
+    return { names, why: (await server.unsupported()).map(({ reason }) => reason).join() };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test.each([
+  ["module.exports = { tools: [book], book };", undefined],
+  ["module.exports = { tools: [book], book };", "book"],
+  ["exports.tools = [book];", undefined],
+  ["module.exports = [book];", "default"],
+])("tools are found in a CommonJS module that says %s, as %s", async (source, name) => {
+  expect((await namesIn(source, name)).names).toEqual(["book"]);
+});
+
+test("an export that a CommonJS module has not is refused with the names that it has", async () => {
+  const refused = namesIn("module.exports = { shop: [book], getTools: () => [book] };");
+  await expect(refused).rejects.toMatchObject({
+    code: "TOOL_MODULE_INVALID",
+    hint: "It exports shop, getTools, default.",
+  });
+});
+
+test("a function that makes tools is told of, with what to export instead", async () => {
+  const { names, why } = await namesIn("module.exports = { tools: () => [book] };");
+  expect(names).toEqual([]);
+  expect(why).toContain("export what it returns");
 });
