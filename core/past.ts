@@ -6,6 +6,7 @@ import { mismatch, type StepEnd, type StepPast } from "./history.ts";
 import { canonicalText, type JsonValue } from "./json.ts";
 import { serializeError } from "./outcome.ts";
 import type { Run } from "./run.ts";
+import { visible } from "./visible.ts";
 
 /** A tool or model step must still ask for what the history says it asked. */
 export function pastEnd(run: Run, step: Step, past: StepPast, end: StepEnd): StepEnd {
@@ -36,11 +37,4 @@ function askedNow(run: Run, step: Step): { whom: string; args: JsonValue } | und
     default:
       return action satisfies never;
   }
-}
-
-/** `input` and the outputs that the step needs. */
-export function visible(run: Run, step: Step): { [name: string]: unknown } {
-  const context: { [name: string]: unknown } = { input: run.outputs.input };
-  for (const need of step.needs) context[need] = run.outputs[need];
-  return context;
 }

@@ -23,12 +23,13 @@ import { type Ledger, memoryLedger, occurrenceCounter, type ToolCall } from "./l
 import { inCode } from "./long-integer.ts";
 import type { ModelCall, ModelPort } from "./model.ts";
 import { type Outcome, type SerializedError, serializeError } from "./outcome.ts";
-import { pastEnd, visible } from "./past.ts";
+import { pastEnd } from "./past.ts";
 import { infoOf, type RunConfig, type RunInfo } from "./run-config.ts";
 import { validate, validateJson } from "./schema.ts";
 import { attemptStep, attemptsOf } from "./step.ts";
 import type { ToolPort } from "./tool.ts";
 import type { Side } from "./trigger.ts";
+import { visible } from "./visible.ts";
 
 export interface RunOptions {
   tools: ToolPort;
@@ -264,9 +265,20 @@ async function runStep(run: Run, step: Step): Promise<Ended> {
   }
   if (run.abort.signal.aborted) return { step: step.name, end: CANCELLED };
   const context = visible(run, step);
-  if (step.when && !step.when(context, run.info)) {
+  const wanted = isWanted(run, step, context);
+  if (wanted === false) {
     await run.record({ type: "step_skipped", step: step.name });
     return { step: step.name, end: { kind: "absent" } };
   }
+  if (wanted !== true) return { step: step.name, end: wanted };
   return { step: step.name, end: await attemptStep(run, step, context, past?.attempts ?? 0) };
+}
+
+/** A condition that throws halts the run as its step. */
+function isWanted(run: Run, step: Step, context: object): boolean | StepEnd {
+  try {
+    return step.when?.(context as never, run.info) ?? true;
+  } catch (thrown) {
+    return { kind: "halted", error: serializeError(thrown) };
+  }
 }

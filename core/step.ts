@@ -67,6 +67,7 @@ const FINAL: readonly string[] = [
   "MODEL_UNRECORDED",
   "MODEL_UNKNOWN",
   "TOOL_UNKNOWN",
+  "FLOW_INVALID",
   "CANCELLED",
 ];
 

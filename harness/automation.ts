@@ -1,6 +1,7 @@
 /** What of a flow's stage may change without a person, as the configuration says it. */
 import { z } from "zod";
 import type { Policy } from "./criterion.ts";
+import { POLICY_NAMES } from "./gate.ts";
 
 export interface AutoDemote {
   /** How far back a breach is looked for. Default 24. */
@@ -36,16 +37,19 @@ export function autoDemoteOf({ autoDemote }: GateConfig = {}): Required<AutoDemo
 
 const hours = z.number().nonnegative().optional();
 
-export const gateShape = z
-  .object({
-    autoDemote: z
-      .union([z.boolean(), z.strictObject({ windowHours: hours, cooldownHours: hours })])
-      .optional(),
-    autoPromote: z
-      .strictObject({
-        to: z.enum(["canary", "cutover"]),
-        percent: z.number().positive().max(100).optional(),
-      })
-      .optional(),
-  })
-  .catchall(z.number());
+const limits = Object.fromEntries(
+  POLICY_NAMES.map((name) => [name, z.number().nonnegative().optional()]),
+);
+
+export const gateShape = z.strictObject({
+  ...limits,
+  autoDemote: z
+    .union([z.boolean(), z.strictObject({ windowHours: hours, cooldownHours: hours })])
+    .optional(),
+  autoPromote: z
+    .strictObject({
+      to: z.enum(["canary", "cutover"]),
+      percent: z.number().positive().max(100).optional(),
+    })
+    .optional(),
+});

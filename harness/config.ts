@@ -5,15 +5,16 @@
  * from a file (`TWINTRACK_DATABASE_URL_FILE`). No `.env` is read.
  */
 import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { EgressRules } from "../adapter/egress.ts";
 import { suggestion } from "../adapter/nearest.ts";
-import { messageOf, TwintrackError } from "../core/error.ts";
+import { TwintrackError } from "../core/error.ts";
 import type { PriceList } from "../core/price.ts";
 import { type FlowConfig, flowShape } from "./flow-config.ts";
-import { nearestIssue } from "./issue.ts";
+import { importProblem } from "./import-problem.ts";
+import { keysAt, nearestIssue } from "./issue.ts";
 import type { ModelClient } from "./model/client.ts";
 import { type PrivacyConfig, privacyShape } from "./privacy/privacy-config.ts";
 import { importFromProject } from "./project-module.ts";
@@ -127,17 +128,7 @@ export function resolveConfig(
   env: NodeJS.ProcessEnv = process.env,
 ): ResolvedConfig {
   const checked = configSchema.safeParse(config);
-  if (!checked.success) {
-    const issue = nearestIssue(checked.error.issues);
-    const place = issue?.path.join(".") || "(root)";
-    throw new TwintrackError(
-      "CONFIG_INVALID",
-      `Configuration ${config.file ?? ""} at ${place}: ${issue?.message}`,
-      {
-        hint: "Compare with the example in README, section Configuration.",
-      },
-    );
-  }
+  if (!checked.success) throw wrong(config, checked.error.issues);
   refuseNoiseOfTapped(config);
   refuseUnknownSources(config);
   const file = config.file?.startsWith("file:") ? fileURLToPath(config.file) : config.file;
@@ -155,6 +146,21 @@ export function resolveConfig(
     privacy: config.privacy ?? {},
     flows: config.flows,
   };
+}
+
+function wrong({ file = "" }: TwintrackConfig, issues: readonly z.core.$ZodIssue[]) {
+  const issue = nearestIssue(issues);
+  const path = issue?.path ?? [];
+  const [unknown] = issue?.code === "unrecognized_keys" ? issue.keys : [];
+  const place = [...path, ...(unknown === undefined ? [] : [unknown])].join(".") || "(root)";
+  const what = unknown === undefined ? issue?.message : "is not known";
+  const hint =
+    unknown === undefined
+      ? 'Compare with README, section "Configuration".'
+      : suggestion(unknown, keysAt(configSchema, path));
+  return new TwintrackError("CONFIG_INVALID", `Configuration ${file} at ${place}: ${what}`, {
+    hint,
+  });
 }
 
 /** Only what can be run here can be run twice. */
@@ -189,7 +195,8 @@ function databaseUrl(config: TwintrackConfig, env: NodeJS.ProcessEnv): string | 
 const CONFIG_NAMES = ["twintrack.config.ts", "twintrack.config.js", "twintrack.config.mjs"];
 
 /**
- * Loads the config file: `path`, or the first of `twintrack.config.{ts,js,mjs}` in the working folder.
+ * Loads the config file: `path`, or the first of `twintrack.config.{ts,js,mjs}` in the working folder
+ * or one above it, as far as the repository goes.
  *
  * @throws {TwintrackError} `CONFIG_INVALID` saying where it looked, or why the file does not load.
  */
@@ -206,35 +213,31 @@ export async function loadConfig(path?: string): Promise<ResolvedConfig> {
 }
 
 function findConfig(path: string | undefined): string {
-  const candidates = path === undefined ? CONFIG_NAMES : [path];
-  const found = candidates.map((name) => resolve(name)).find((name) => existsSync(name));
+  const folders = path === undefined ? foldersAbove(process.cwd()) : [process.cwd()];
+  const names = path === undefined ? CONFIG_NAMES : [path];
+  const candidates = folders.flatMap((folder) => names.map((name) => resolve(folder, name)));
+  const found = candidates.find((file) => existsSync(file));
   if (found !== undefined) return found;
-  throw new TwintrackError(
-    "CONFIG_INVALID",
-    `No configuration at ${candidates.map((name) => resolve(name)).join(", ")}`,
-    {
-      hint: "Write twintrack.config.ts (README, section Tutorial), or name it with --config FILE.",
-    },
-  );
+  const looked = path === undefined ? `in ${folders.join(", ")}` : `at ${candidates.join(", ")}`;
+  throw new TwintrackError("CONFIG_INVALID", `No configuration ${looked}`, {
+    hint: 'Write twintrack.config.ts (README, section "Migrate one flow of your own, in five minutes"), or name it with --config FILE.',
+  });
+}
+
+/** A folder and those above it, up to the root of the repository, or else of the package. */
+function foldersAbove(folder: string): string[] {
+  const folders = [folder];
+  for (let at = folder; dirname(at) !== at; at = dirname(at)) folders.push(dirname(at));
+  const rootOf = (mark: string) => folders.findIndex((at) => existsSync(join(at, mark)));
+  const root = [".git", "package.json"].map(rootOf).find((index) => index !== -1) ?? 0;
+  return folders.slice(0, root + 1);
 }
 
 async function importConfig(file: string): Promise<{ default?: unknown }> {
   try {
     return await importFromProject(file);
   } catch (cause) {
-    throw new TwintrackError("CONFIG_INVALID", `${file} does not load: ${messageOf(cause)}`, {
-      cause,
-      hint: importHint(cause),
-    });
+    const { what, hint } = importProblem(cause, [file]);
+    throw new TwintrackError("CONFIG_INVALID", `${file} does not load: ${what}`, { cause, hint });
   }
-}
-
-/** The three things that native type stripping trips over. */
-export function importHint(cause: unknown): string {
-  const code = (cause as { code?: unknown }).code;
-  if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX")
-    return "Node strips types only: replace enum, namespace and parameter properties.";
-  if (code === "ERR_MODULE_NOT_FOUND")
-    return "Imports need their file ending (./tools.ts), and packages must be installed.";
-  return "Correct the file; node --check shows syntax errors with their line.";
 }

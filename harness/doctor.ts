@@ -28,6 +28,7 @@ export async function examine(
   const sides = openSides(config);
   try {
     return [
+      ...(config.file === undefined ? [] : [ok("configuration", config.file)]),
       ...nodeVersion(process.versions.node),
       ...tracing(env),
       ...langchain(config),

@@ -87,7 +87,10 @@ export interface FlowConfig {
 export const DEFAULT_SHADOW_TIMEOUT_MS = 30_000;
 
 const share = z.number().min(0).max(1).optional();
-const extractor = z.union([z.literal("agent"), anyFunction]);
+const extractor = z.custom<Extractor>(
+  (value) => value === "agent" || typeof value === "function",
+  'must be "agent", or a function: (output) => …',
+);
 
 const readsName = z.enum(["recorded", "live"], {
   error: 'must be "recorded", "live", or { snapshot: (tool, args, at) => … }',

@@ -135,6 +135,8 @@ const POLICY_FIELDS: Fields = {
   minCoverage: "amount",
 };
 
+export const POLICY_NAMES: readonly string[] = Object.keys(POLICY_FIELDS);
+
 /** Absent fields pass here and leave their criterion undecided; wrong and unknown ones do not. */
 function checkFields(where: string, given: unknown, fields: Fields): void {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {

@@ -10,23 +10,24 @@ import { toolServer } from "../adapter/in-process.ts";
 import { type PythonOptions, pythonTools } from "../adapter/python.ts";
 import { pythonChain } from "../adapter/python-chain.ts";
 import type { ToolServer } from "../adapter/tool-server.ts";
-import { messageOf, TwintrackError } from "../core/error.ts";
+import { isTwintrackError, TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
 import type { ModelPort } from "../core/model.ts";
 import type { PriceList } from "../core/price.ts";
 import type { Schema } from "../core/schema.ts";
 import type { Side } from "../core/trigger.ts";
-import {
-  type FlowConfig,
-  importHint,
-  type LegacySource,
-  type PythonSource,
-  type ResolvedConfig,
-  type ToolSource,
+import type {
+  FlowConfig,
+  LegacySource,
+  PythonSource,
+  ResolvedConfig,
+  ToolSource,
 } from "./config.ts";
+import { importProblem } from "./import-problem.ts";
 import { modelPort } from "./model/client.ts";
 import { exportsOf, importFromProject } from "./project-module.ts";
 import { isHttp } from "./source.ts";
+import { entriesOf } from "./source-files.ts";
 
 export interface Sides {
   /** @throws {TwintrackError} `FLOW_UNKNOWN` listing the flows there are. */
@@ -57,7 +58,7 @@ export function openSides(config: ResolvedConfig): Sides {
     models: modelPort(config.models),
     prices: config.prices,
     legacy: (flow) => once(legacies, flow, () => openLegacy(config, flow, configOf(flow))),
-    candidate: (flow) => once(candidates, flow, () => openCandidate(flow, configOf(flow))),
+    candidate: (flow) => once(candidates, flow, () => openCandidate(config, flow, configOf(flow))),
     catalog() {
       tools ??= openCatalog(config);
       tools.catch(() => {
@@ -90,10 +91,14 @@ function once<T>(
   return opening;
 }
 
-async function openCandidate(flow: string, config: FlowConfig): Promise<Flow> {
-  const { candidate } = config;
+async function openCandidate(
+  config: ResolvedConfig,
+  flow: string,
+  { candidate }: FlowConfig,
+): Promise<Flow> {
   if (!candidate) throw sideMissing(flow, "candidate");
-  const loaded: unknown = typeof candidate === "function" ? await candidate() : candidate;
+  const isLoader = typeof candidate === "function";
+  const loaded = isLoader ? await loadSide(config, flow, "Candidate", candidate) : candidate;
   if (isFlow(loaded)) return loaded;
   throw new TwintrackError(
     "CONFIG_INVALID",
@@ -125,20 +130,27 @@ async function openLegacy(
   if (legacy === "tap") throw onlyTapped(flow);
   if (isPython(legacy)) return pythonChain(pythonOptions(config, legacy));
   if (isHttp(legacy)) return httpChain(legacy.url, legacy);
-  return chain(typeof legacy === "function" ? await loadLegacy(flow, legacy) : legacy, {
-    from: config.baseDir,
-  });
+  return chain(
+    typeof legacy === "function" ? await loadSide(config, flow, "Legacy", legacy) : legacy,
+    {
+      from: config.baseDir,
+    },
+  );
 }
 
-async function loadLegacy(flow: string, load: () => unknown): Promise<unknown> {
+async function loadSide(
+  config: ResolvedConfig,
+  flow: string,
+  side: "Legacy" | "Candidate",
+  load: () => unknown,
+): Promise<unknown> {
   try {
     return await load();
   } catch (cause) {
-    throw new TwintrackError(
-      "TOOL_MODULE_INVALID",
-      `Legacy of flow "${flow}" does not load: ${messageOf(cause)}`,
-      { cause, hint: importHint(cause) },
-    );
+    if (isTwintrackError(cause)) throw cause;
+    const { what, hint } = importProblem(cause, entriesOf(config, load));
+    const message = `${side} of flow "${flow}" does not load: ${what}`;
+    throw new TwintrackError("TOOL_MODULE_INVALID", message, { cause, hint });
   }
 }
 
@@ -237,10 +249,11 @@ export async function openToolServer(
 
 async function importTools(file: string, name: string, id: string): Promise<readonly unknown[]> {
   const module = await importFromProject(file).catch((cause: unknown) => {
+    const { what, hint } = importProblem(cause, [file]);
     throw new TwintrackError(
       "TOOL_MODULE_INVALID",
-      `Tools "${id}": ${file} does not load: ${messageOf(cause)}`,
-      { cause, hint: importHint(cause) },
+      `Tools "${id}": ${file} does not load: ${what}`,
+      { cause, hint },
     );
   });
   const exports = exportsOf(module);

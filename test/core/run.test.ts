@@ -384,3 +384,41 @@ test("the graph of a flow lists its steps, what they need, and which may be miss
     edges: [{ from: "first", to: "second" }],
   });
 });
+
+describe("a step that reads what it does not need, which only the compiler would refuse", () => {
+  const reading = (field: "run" | "when") =>
+    flow("add", numbers)
+      .step("intent", { run: () => ({ n: 1 }) })
+      .step("reply", {
+        run: () => ({ n: 2 }),
+        [field]: (({ intent }: { intent: { n: number } }) => intent) as never,
+        retries: 2,
+      } as never)
+      .returns(({ input }) => input);
+
+  test.each(["run", "when"] as const)(
+    "fails by name in %s, and says what to add",
+    async (field) => {
+      const { engine, waits } = impatientEngine();
+      const result = await runFlow(reading(field), { n: 1 }, { tools: toolsOf({}).port, engine });
+      expect(result.outcome).toMatchObject({
+        status: "threw",
+        error: {
+          code: "FLOW_INVALID",
+          step: "reply",
+          message: 'Step "reply" reads "intent", which it does not need: say needs: ["intent"]',
+        },
+      });
+      expect(waits).toEqual([]);
+    },
+  );
+
+  test("is no step that hands its context on, or looks whether something is there", async () => {
+    const copying = flow("copy", numbers)
+      .step("other", { run: () => ({ n: 5 }) })
+      .step("copy", { run: (context) => JSON.parse(JSON.stringify({ ...context })) })
+      .returns(({ copy }) => copy.input);
+    const { outcome } = await runFlow(copying, { n: 7 }, { tools: toolsOf({}).port });
+    expect(outcome).toEqual({ status: "returned", value: { n: 7 } });
+  });
+});
