@@ -5,7 +5,13 @@ import type { JsonValue } from "../core/json.ts";
 import type { ToolPort } from "../core/tool.ts";
 import { canonicalArgs } from "./contract.ts";
 import { suggestion } from "./nearest.ts";
-import type { Contract, Language, ToolServer, UnsupportedTool } from "./tool-server.ts";
+import {
+  type Contract,
+  type Language,
+  type ToolServer,
+  type UnsupportedTool,
+  unsupportedTool,
+} from "./tool-server.ts";
 
 export interface CatalogSource {
   server: ToolServer;
@@ -84,7 +90,7 @@ export function catalog(sources: Readonly<Record<string, CatalogSource>>): Catal
     async callTool(qualified, args, options) {
       const all = await entries();
       const entry = known.get(qualified);
-      if (!entry) throw unknownTool(qualified, all);
+      if (!entry) throw uncallable(qualified, all, await unsupportedIn(sources));
       return serverOf(sources, entry).callTool(entry.contract.name, args, options);
     },
     effectOf: (qualified) => known.get(qualified)?.effect ?? "write",
@@ -159,7 +165,18 @@ function serverOf(
   throw new TwintrackError("TOOL_UNKNOWN", `No tool server is called "${serverId}" for ${name}`);
 }
 
-function unknownTool(name: string, entries: readonly CatalogEntry[]): TwintrackError {
+type Unsupported = UnsupportedTool & { serverId: string };
+
+/** A tool that is listed with the reason why it cannot be called is not unknown. */
+function uncallable(
+  name: string,
+  entries: readonly CatalogEntry[],
+  unsupported: readonly Unsupported[],
+): TwintrackError {
+  const listed = unsupported.find((tool) =>
+    [tool.name, `${tool.serverId}.${tool.name}`].includes(name),
+  );
+  if (listed) return unsupportedTool(listed);
   const hint = suggestion(
     name,
     entries.map((entry) => entry.qualified),
@@ -169,7 +186,7 @@ function unknownTool(name: string, entries: readonly CatalogEntry[]): TwintrackE
 
 async function unsupportedIn(
   sources: Readonly<Record<string, CatalogSource>>,
-): Promise<(UnsupportedTool & { serverId: string })[]> {
+): Promise<Unsupported[]> {
   const lists = Object.entries(sources).map(async ([serverId, { server }]) =>
     (await server.unsupported()).map((tool) => ({ ...tool, serverId })),
   );

@@ -5,7 +5,7 @@ import { type Hosting, invokeTool } from "./invocation.ts";
 import { type KnownTool, type Listing, listTools } from "./listing.ts";
 import { suggestion } from "./nearest.ts";
 import type { ToolObject } from "./shape.ts";
-import type { ToolServer } from "./tool-server.ts";
+import { type ToolServer, unsupportedTool } from "./tool-server.ts";
 
 export interface InProcessOptions extends ContractModes, Hosting {
   /**
@@ -60,9 +60,11 @@ export function toolServer(tools: unknown, options: InProcessOptions = {}): InPr
   };
 }
 
-function toolIn({ tools }: Listing, name: string): KnownTool {
+function toolIn({ tools, unsupported }: Listing, name: string): KnownTool {
   const found = tools.get(name);
   if (found) return found;
+  const listed = unsupported.find((tool) => tool.name === name);
+  if (listed) throw unsupportedTool(listed);
   const hint = suggestion(name, [...tools.keys()]);
   throw new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}"`, { hint });
 }

@@ -5,6 +5,7 @@
  * `CallToolResult`. A tool that cannot be bridged is listed by `unsupported` with its reason
  * and never hides the others.
  */
+import { TwintrackError } from "../core/error.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { ToolPort } from "../core/tool.ts";
 
@@ -30,6 +31,13 @@ export interface Contract {
 export interface UnsupportedTool {
   name: string;
   reason: string;
+}
+
+/** Whoever calls a tool that cannot be called is told what the list says of it. */
+export function unsupportedTool({ name, reason }: UnsupportedTool): TwintrackError {
+  return new TwintrackError("TOOL_UNSUPPORTED", `Tool "${name}" cannot be called: ${reason}`, {
+    hint: "twintrack tools list shows every tool, and why one is not bridged.",
+  });
 }
 
 export interface ToolServer extends ToolPort {

@@ -9,6 +9,8 @@ import { evidenceRows } from "./store/report-rows.ts";
 export interface Judged {
   evidence: Evidence;
   policy: Policy;
+  /** Trials that nobody has judged yet: the gate does not know them. */
+  waiting: number;
 }
 
 export async function judgedBy(
@@ -18,7 +20,7 @@ export async function judgedBy(
 ): Promise<Judged> {
   const { flow: row, divergences } = await evidenceRows(db, config, await readStages(db), flow);
   const evidence = evidenceOf(row, divergences, new Date().toISOString());
-  return { evidence, policy: row.policy ?? {} };
+  return { evidence, policy: row.policy ?? {}, waiting: row.open };
 }
 
 export async function gateOf(

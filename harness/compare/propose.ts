@@ -74,14 +74,11 @@ function judgePath(trials: number, members: readonly Sighting[]): PathNoise {
   const excess = excessBound(onlyCandidate, onlyNoise, trials);
   const path = narrowest(members.map(({ difference }) => difference.path));
   const rates = { noise: rateOf(noise.size, trials), candidate: rateOf(candidate.size, trials) };
-  const why = whyNot(noise.size, trials, excess, members);
+  const rule = ruleFor(path, members);
+  const why = whyNot(noise.size, trials, excess, members) ?? tooWide(rule);
+  const reason = reasonFor(rates.noise, noise.size, trials);
   const proposal: PathNoise["proposal"] =
-    why === null
-      ? {
-          kind: "rule",
-          rule: { ...ruleFor(path, members), reason: reasonFor(rates.noise, noise.size, trials) },
-        }
-      : { kind: "none", why };
+    why === null ? { kind: "rule", rule: { ...rule, reason } } : { kind: "none", why };
   return { path, trials, ...rates, onlyNoise, onlyCandidate, excess, proposal };
 }
 
@@ -115,6 +112,12 @@ function whyNot(
     return `candidate may differ here ${percent(excess)} more often than legacy itself`;
   }
   return null;
+}
+
+/** Without a path a rule is about the answer itself: nothing would be compared any more. */
+function tooWide({ path, ignore }: Rule): string | null {
+  if (path !== "" || ignore !== true) return null;
+  return "a rule here would ignore the whole answer: say with extract which part of it counts, or compare it by similarity";
 }
 
 const OF_VALUES: readonly Difference["kind"][] = [

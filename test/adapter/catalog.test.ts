@@ -47,6 +47,21 @@ test("an unknown name is an error that suggests a known one", async () => {
   });
 });
 
+test.each(["web_search", "billing.web_search"])(
+  "%s, which cannot be bridged, is refused with the reason that the list gives",
+  async (name) => {
+    const found = opened();
+    const [listed] = await found.unsupported();
+    await expect(found.callTool(name, {})).rejects.toMatchObject({
+      code: "TOOL_UNSUPPORTED",
+      message: expect.stringContaining(String(listed?.reason)),
+    });
+    await expect(
+      toolServer([{ type: "web_search" }]).callTool("web_search", {}),
+    ).rejects.toMatchObject({ code: "TOOL_UNSUPPORTED" });
+  },
+);
+
 test.each([
   ["findordr", "a misspelt name without its source"],
   ["find_order", "a name without its source"],

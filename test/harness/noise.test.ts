@@ -117,6 +117,15 @@ describe("a proposal", () => {
     expect(ruleOf(found)?.reason).toContain("30 of 30 trials (95 % interval 88 % to 100 %)");
   });
 
+  test("never ignores the whole answer, however noisy it is", () => {
+    const [found] = proposeRules(200, both(200, ""));
+
+    expect(found).toMatchObject({
+      path: "",
+      proposal: { kind: "none", why: expect.stringContaining("the whole answer") },
+    });
+  });
+
   test("is not made where candidate differs more often than legacy itself", () => {
     const noisy = (n: number) => n % 2 === 0;
     const found = proposeRules(200, [
