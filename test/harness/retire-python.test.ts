@@ -19,7 +19,7 @@ const CONFIG = `export default {
   flows: {
     desk: {
       legacy: { python: "support.graph:desk" },
-      candidate: { name: "desk", steps: [] },
+      candidate: { name: "desk", hash: "h", steps: [] },
     },
   },
 };

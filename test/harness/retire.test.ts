@@ -125,6 +125,15 @@ describe("retiring", () => {
     expect(keptFiles).toContainEqual({ file: "refunds/agent.ts", by: ["script.ts"] });
   });
 
+  test("keeps a graph that langgraph.json serves, and says so", async () => {
+    const manifest = join(folder, "langgraph.json");
+    writeFileSync(manifest, '{ "graphs": { "agent": "./app/refunds/agent.ts:refundAgent" } }');
+    const { deletableFiles, keptFiles } = await retire({});
+    rmSync(manifest);
+    expect(deletableFiles).not.toContain("refunds/agent.ts");
+    expect(keptFiles).toContainEqual({ file: "refunds/agent.ts", by: ["../langgraph.json"] });
+  });
+
   test("keeps the tools that another legacy side imports, or may need, though nobody saw it call them", async () => {
     const others = { file: join(folder, "app", "invoices", "chain.ts") };
     writeFileSync(
@@ -191,7 +200,8 @@ test("a configuration that no patch can edit keeps its flow at cutover", async (
   try {
     mkdirSync(folder, { recursive: true });
     const file = join(folder, "twintrack.config.mjs");
-    const flow = "{ sale: { legacy: () => () => 1, candidate: { name: 'sale', steps: [] } } }";
+    const flow =
+      "{ sale: { legacy: () => () => 1, candidate: { name: 'sale', hash: 'h', steps: [] } } }";
     writeFileSync(file, `const flows = () => (${flow});\nexport default { flows: flows() };\n`);
     const config = { ...(await loadConfig(file)), dataDir: fresh.dataDir };
     await fresh.db.query("insert into twintrack.flows (name, stage) values ('sale', 'cutover')");
