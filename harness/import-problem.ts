@@ -25,11 +25,14 @@ export function importProblem(cause: unknown, files: readonly string[]): ImportP
 function hintFor(cause: unknown, place: string | undefined): string {
   const code = codeOf(cause);
   if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX")
-    return "Node strips types only: replace enum, namespace and parameter properties.";
+    return `Node strips types only: replace enum, namespace and parameter properties. ${OR_TSX}`;
   if (code === "ERR_MODULE_NOT_FOUND")
-    return "Imports need their file ending (./tools.ts), and packages must be installed.";
+    return `Imports need their file ending (./tools.ts), and packages must be installed. ${OR_TSX}`;
   return place === undefined ? "Run node on the file to see where." : `Correct ${place}.`;
 }
+
+/** It also takes imports that end in `.js`, and the paths of `tsconfig.json`. */
+const OR_TSX = 'Or install tsx and set NODE_OPTIONS="--import tsx".';
 
 function codeOf(cause: unknown): unknown {
   return (cause as { code?: unknown } | null)?.code;

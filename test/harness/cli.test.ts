@@ -57,6 +57,16 @@ test("a project whose package.json has no type is loaded without a word of Node 
   expect(listed.stderr).toContain("of its own");
 });
 
+test("an import that ends in .js and means a .ts says what takes such imports", async () => {
+  const project = mkdtempSync(join(tmpdir(), "twintrack-endings-"));
+  writeFileSync(join(project, "parts.ts"), "export const parts = [];");
+  writeFileSync(join(project, "tools.ts"), 'export { parts as tools } from "./parts.js";');
+  const listed = await command(["tools", "list", "--module", "./tools.ts"], { cwd: project });
+  rmSync(project, { recursive: true, force: true });
+  expect(listed.code).toBe(2);
+  expect(listed.stderr).toContain('NODE_OPTIONS="--import tsx"');
+});
+
 describe("diff", () => {
   test("exits 0 for equal files, whatever the order of keys", async () => {
     const { code, reply } = await document([
