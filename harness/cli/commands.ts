@@ -76,13 +76,13 @@ export const STORE_COMMANDS: Record<string, StoreCommand> = {
   async gate(desk, args) {
     const flow = text(args, "flow");
     desk.sides.configOf(flow);
-    const { evidence, policy, waiting } = await judgedBy(desk.db, desk.config, flow);
+    const { evidence, policy, waiting, notes } = await judgedBy(desk.db, desk.config, flow);
     const reply = gateReply(evidence, policy, args.simulate === true);
     const open = reply.exitCode === EXIT.ok;
     const next = open ? [`twintrack cutover ${flow} --why "…"`] : [`twintrack report ${flow}`];
-    const warnings =
+    const unjudged =
       waiting > 0 ? [`${waiting} trials wait to be judged; the gate does not know them yet`] : [];
-    return { ...reply, next, warnings };
+    return { ...reply, next, warnings: [...unjudged, ...notes] };
   },
 
   async report(desk, args) {

@@ -1,8 +1,8 @@
 /** The store's side of the commands that move flows from stage to stage. */
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { Stage } from "../../core/trigger.ts";
-import { gateOf } from "../flow-gate.ts";
-import type { GateResult } from "../gate.ts";
+import { judgedBy } from "../flow-gate.ts";
+import { evaluateGate, type GateResult } from "../gate.ts";
 import { checkClimb, ladderOf, type Plan, planOf, type Standing } from "../ladder.ts";
 import { checkRetirement } from "../retire.ts";
 import { retirePatch } from "../retire-files.ts";
@@ -68,7 +68,8 @@ async function standingOf(desk: Desk, flow: string): Promise<Omit<Standing, "gat
 async function cutover(desk: Desk, args: JsonObject): Promise<Reply> {
   const flow = text(args, "flow");
   const standing = await standingOf(desk, flow);
-  const gate = await gateOf(desk.db, desk.config, flow);
+  const { evidence, policy, notes } = await judgedBy(desk.db, desk.config, flow);
+  const gate = evaluateGate(evidence, policy);
   const ladder = ladderOf(desk.sides.configOf(flow));
   const plan = planOf(ladder, { ...standing, gate });
   if (args.plan === true) return planReply(flow, plan, gate);
@@ -76,7 +77,12 @@ async function cutover(desk: Desk, args: JsonObject): Promise<Reply> {
   if (args.override !== true) checkClimb(flow, ladder, standing, percent);
   const to = percent < 100 ? "canary" : "cutover";
   const reply = await change(desk, { ...args, percent }, to, gate);
-  return { ...reply, command: "cutover", next: [`twintrack rollback ${flow} --why "…"`] };
+  return {
+    ...reply,
+    command: "cutover",
+    warnings: notes,
+    next: [`twintrack rollback ${flow} --why "…"`],
+  };
 }
 
 function planReply(flow: string, plan: Plan, gate: GateResult): Reply {

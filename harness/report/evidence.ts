@@ -42,6 +42,14 @@ export function evidenceOf(
   };
 }
 
+/** In words: what no criterion looks at, and who moves a stage has to know. */
+export function notesOf({ isExtracted, stage }: Pick<FlowRow, "isExtracted" | "stage">): string[] {
+  if (!isExtracted || stage === "retired") return [];
+  return [
+    "Only what extract takes of the answers was compared: of the candidate's, callers get the whole, which may have another shape than legacy's.",
+  ];
+}
+
 function isOpenBug({ decision }: DivergenceRow, now: string): boolean {
   return decision?.decision === "candidate_bug" && !isExpired(decision.until, now);
 }

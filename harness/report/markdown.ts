@@ -63,7 +63,7 @@ function renderFlow(flow: FlowReport): string {
   );
   const latency = `p50 / p95, legacy → candidate: ${latencyText(flow)}. ${number(flow.days)} days.`;
   const rules = rulesText(flow);
-  const alarms = flow.alarms.map((alarm) => `⚠️ ${cell(alarm)}`);
+  const alarms = [...flow.alarms, ...flow.notes].map((text) => `⚠️ ${cell(text)}`);
   const explained = rules === null ? [] : [`Explained by rules: ${cell(rules)}.`];
   const parts = [
     latency,

@@ -160,7 +160,8 @@ function renderSteps(flow: FlowReport): Markup | undefined {
 function renderRules(flow: FlowReport): Markup {
   const told = rulesText(flow);
   return markup`${told !== null && markup`<p class="muted">Explained by rules: ${told}.</p>`}
-${flow.alarms.map((alarm) => markup`<p class="alarm" role="alert"><span class="sign" aria-hidden="true">!</span> ${alarm}</p>`)}`;
+${flow.alarms.map((alarm) => markup`<p class="alarm" role="alert"><span class="sign" aria-hidden="true">!</span> ${alarm}</p>`)}
+${flow.notes.map((note) => markup`<p class="note">${note}</p>`)}`;
 }
 
 function renderReason(reason: Reason): Markup {

@@ -12,7 +12,7 @@ import { evaluateGate, type GateResult } from "../gate.ts";
 import { changesOf, changeText, type ModelCluster } from "../model-version.ts";
 import { lowerBound, upperBound } from "../statistics.ts";
 import { reportDivergence } from "./divergence.ts";
-import { addCounts, evidenceOf, judgedTrials, matchedTrials, sum } from "./evidence.ts";
+import { addCounts, evidenceOf, judgedTrials, matchedTrials, notesOf, sum } from "./evidence.ts";
 import { percent } from "./percent.ts";
 import type { Decision, FlowRow, Percentiles, ReportRows, RuleRow, TraceSummary } from "./rows.ts";
 
@@ -66,6 +66,8 @@ export interface FlowReport {
   rules: readonly RuleRow[];
   /** In words: what makes the numbers above worth less than they look. */
   alarms: string[];
+  /** In words: what no number above looks at. */
+  notes: string[];
   costUsd?: { legacy: number; candidate: number };
   tokens?: { legacy: number; candidate: number };
   spentUsd?: number;
@@ -142,6 +144,7 @@ function reportFlow(flow: FlowRow, rows: ReportRows, now: string): FlowReport {
     ...{ notRun, trace, rules, gate },
     causes: causes.map(withRemedy),
     alarms: alarmsOf(flow),
+    notes: notesOf(flow),
     ...(flow.canaryPercent === undefined ? {} : { canaryPercent: flow.canaryPercent }),
     ...(flow.costUsd && { costUsd: flow.costUsd }),
     ...(flow.tokens && { tokens: flow.tokens, spentUsd: flow.spentUsd ?? 0 }),

@@ -74,6 +74,8 @@ export interface FlowRow {
   models?: Versions<SeenVersion>;
   /** What comparing has cost in US dollars: model calls that no record answered. */
   spentUsd?: number;
+  /** Only a part of an answer is compared: what `extract` takes of it. */
+  isExtracted?: true;
   /** Gate limits from the configuration. */
   policy?: Policy;
 }

@@ -71,6 +71,7 @@ function renderFlow(flow: FlowReport, paint: Paint, width: number): string {
   const rules = rulesText(flow);
   if (rules !== null) lines.push("", `${paint("bold", "  Explained by rules:")} ${rules}`);
   lines.push(...flow.alarms.map((alarm) => paint("red", `  ! ${alarm}`)));
+  lines.push(...flow.notes.map((note) => paint("yellow", `  ! ${note}`)));
   if (flow.divergences.length > 0) lines.push("", ...divergenceLines(flow, paint, width));
   return lines.join("\n");
 }

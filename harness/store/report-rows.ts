@@ -82,12 +82,13 @@ function headOf(
   config: ResolvedConfig,
   stages: ReadonlyMap<string, FlowStage>,
   flow: string,
-): Pick<FlowRow, "name" | "language" | "stage" | "canaryPercent" | "policy"> {
+): Pick<FlowRow, "name" | "language" | "stage" | "canaryPercent" | "isExtracted" | "policy"> {
   const { stage, canaryPercent } = stages.get(flow) ?? initialStage(config, flow);
   const flowConfig = config.flows[flow] ?? {};
   return {
     ...{ name: flow, language: languageOf(flowConfig), stage },
     ...(stage === "canary" && { canaryPercent }),
+    ...(flowConfig.extract && { isExtracted: true }),
     ...(flowConfig.gate && { policy: policyOf(flowConfig.gate) }),
   };
 }

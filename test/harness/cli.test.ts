@@ -304,6 +304,28 @@ describe("a flow, from stage to stage", () => {
   });
 });
 
+test("where only a part of the answers was compared, gate, report and cutover say that callers get the whole", async () => {
+  const config = join(folder, "extract.config.ts");
+  writeFileSync(
+    config,
+    `import app from ${JSON.stringify(CONFIG_FILE)};
+     const { legacy, candidate } = app.flows.add;
+     const whole = { legacy, candidate, stage: "shadow" };
+     export default { flows: { part: { ...whole, extract: { legacy: ({ sum }) => sum } }, whole } };`,
+  );
+  const on = (...args: string[]) => document([...args, "--config", config], { env });
+  const told = [expect.stringContaining("callers get the whole")];
+  const report = await command(["report", "part", "--config", config], { env });
+  const meant = ["--why", "hope", "--override"];
+
+  expect((await on("gate", "part")).reply.warnings).toEqual(told);
+  expect((await on("report", "part")).reply.data.flows[0].notes).toEqual(told);
+  expect(report.stdout).toMatch(/! Only what extract takes/);
+  expect((await on("cutover", "part", ...meant)).reply.warnings).toEqual(told);
+  expect((await on("gate", "whole")).reply.warnings).toEqual([]);
+  expect((await on("cutover", "whole", ...meant)).reply.warnings).toEqual([]);
+});
+
 test("migrate status only looks; migrate brings the schema up to date", async () => {
   const url = await createDatabase(`cli_${process.pid}`);
   const empty = { env: { ...env, TWINTRACK_DATABASE_URL: url } };
