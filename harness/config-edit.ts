@@ -17,14 +17,20 @@ export interface ConfigEdit {
 export type EntryPath = readonly [string, ...string[]];
 
 /**
+ * `entries` have to go; `idle` ones do nothing any more, and stay where they do not stand as a literal.
+ *
  * @throws {TwintrackError} `STAGE_REFUSED` naming the entry that is not found, or found twice.
  */
 export function withoutEntries(
   file: string,
   text: string,
   entries: readonly EntryPath[],
+  idle: readonly EntryPath[] = [],
 ): ConfigEdit {
-  const cuts = entries.map((path) => cutOf(file, text, path));
+  const cuts = [
+    ...entries.map((path) => cutOf(file, text, path)),
+    ...idle.flatMap((path) => placesOf(file, text, path).map((place) => cutAround(text, place))),
+  ];
   const cut = applyCuts(text, cuts);
   return withoutUnusedImports(cut, cuts.map(({ start, end }) => text.slice(start, end)).join("\n"));
 }
@@ -40,27 +46,34 @@ interface Cut {
   end: number;
 }
 
+/** A property and those that stand beside it. */
+interface Place {
+  entry: Property;
+  owner: readonly Property[];
+}
+
 function cutOf(file: string, code: string, path: EntryPath): Cut {
+  const [only, ...others] = placesOf(file, code, path);
+  if (only && others.length === 0) return cutAround(code, only);
+  const where = path.join(".");
+  throw refused(file, `${where} does not stand in it ${only ? "only once" : "as a literal"}`);
+}
+
+/** Several where a condition decides; none where it is computed. */
+function placesOf(file: string, code: string, path: EntryPath): Place[] {
   let literals = [rootLiteral(file, code)];
-  let owner: Property[] = [];
-  let found: Property | undefined;
+  let places: Place[] = [];
   for (const name of path) {
-    const matches = literals.flatMap((open) => {
-      const properties = propertiesOf(code, open) ?? [];
-      const match = properties.find((property) => property.name === name);
-      return match ? [{ match, properties }] : [];
+    places = literals.flatMap((open) => {
+      const owner = propertiesOf(code, open) ?? [];
+      const entry = owner.find((property) => property.name === name);
+      return entry ? [{ entry, owner }] : [];
     });
-    const [only] = matches;
-    if (!only || matches.length > 1) {
-      const where = path.join(".");
-      throw refused(file, `${where} does not stand in it ${only ? "only once" : "as a literal"}`);
-    }
-    found = only.match;
-    owner = only.properties;
-    literals = literalsOf(code, found);
+    const [only] = places;
+    if (!only || places.length > 1) return places;
+    literals = literalsOf(code, only.entry);
   }
-  if (!found) throw refused(file, "no entry was named");
-  return cutAround(code, owner, found);
+  return places;
 }
 
 /** The object in `export default defineConfig({ … })` or `export default { … }`. */
@@ -89,7 +102,7 @@ function literalsWithin(code: string, start: number, end: number): number[] {
 }
 
 /** With its comma, and with its lines where it has them for itself. */
-function cutAround(code: string, owner: readonly Property[], { start, end }: Property): Cut {
+function cutAround(code: string, { owner, entry: { start, end } }: Place): Cut {
   const comma = /\s*,/y;
   comma.lastIndex = end;
   const after = comma.exec(code) ? comma.lastIndex : end;
@@ -105,10 +118,14 @@ function cutAround(code: string, owner: readonly Property[], { start, end }: Pro
   return { start: owner[index - 1]?.end ?? start, end: after };
 }
 
+/** Neighbours in one line overlap: each takes the comma between them. */
 function applyCuts(text: string, cuts: readonly Cut[]): string {
-  return cuts
-    .toSorted((left, right) => right.start - left.start)
-    .reduce((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
+  let [kept, at] = ["", 0];
+  for (const { start, end } of cuts.toSorted((left, right) => left.start - right.start)) {
+    kept += text.slice(at, Math.max(at, start));
+    at = Math.max(at, end);
+  }
+  return kept + text.slice(at);
 }
 
 const IMPORT = /^import\s+(?!type\b)([^"';]+?)\s+from\s+["']([^"']+)["'];?[ \t]*\n/gm;

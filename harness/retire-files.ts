@@ -118,17 +118,12 @@ function reachedFiles(
   return { doomed, kept };
 }
 
-function entryPaths(
-  config: ResolvedConfig,
-  flow: string,
-  unusedSources: readonly string[],
-): EntryPath[] {
+/** Entries of a flow that do nothing once it has no legacy side. */
+export function idleEntries(config: ResolvedConfig, flow: string): EntryPath[] {
+  const { extract, noise } = config.flows[flow] ?? {};
   return [
-    ["flows", flow, "legacy"],
-    ...(config.flows[flow]?.extract?.legacy
-      ? [["flows", flow, "extract", "legacy"] satisfies EntryPath]
-      : []),
-    ...unusedSources.map((id): EntryPath => ["tools", id]),
+    ...(extract ? [["flows", flow, "extract"] satisfies EntryPath] : []),
+    ...(noise ? [["flows", flow, "noise"] satisfies EntryPath] : []),
   ];
 }
 
@@ -155,7 +150,11 @@ function editOf(
     );
   }
   const text = readFileSync(config.file, "utf8");
-  return withoutEntries(config.file, text, entryPaths(config, flow, unusedSources));
+  const entries: EntryPath[] = [
+    ["flows", flow, "legacy"],
+    ...unusedSources.map((id): EntryPath => ["tools", id]),
+  ];
+  return withoutEntries(config.file, text, entries, idleEntries(config, flow));
 }
 
 export interface RetirePatch {

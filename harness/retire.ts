@@ -2,7 +2,7 @@
 import { TwintrackError } from "../core/error.ts";
 import type { Flow } from "../core/flow.ts";
 import type { FlowConfig, ResolvedConfig } from "./config.ts";
-import { type KeptFile, legacyFiles, unusedToolSources } from "./retire-files.ts";
+import { idleEntries, type KeptFile, legacyFiles, unusedToolSources } from "./retire-files.ts";
 import type { Sides } from "./side.ts";
 import { readStages } from "./stage.ts";
 import type { Database } from "./store/database.ts";
@@ -59,7 +59,7 @@ export async function checkRetirement(
     ...legacyFiles(config, flow, unusedSources),
     configEntries: [
       `flows.${flow}.legacy`,
-      ...(flowConfig.extract?.legacy ? [`flows.${flow}.extract.legacy`] : []),
+      ...idleEntries(config, flow).map((path) => path.join(".")),
       ...unusedSources.map((id) => `tools.${id}`),
     ],
     unusedTools: tools.filter((tool) => !users.has(tool)),

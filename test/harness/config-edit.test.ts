@@ -21,6 +21,7 @@ export default defineConfig({
       legacy: refundAgent as Agent,
       candidate: sale,
       extract: { legacy: (out) => out["}"], candidate: (out: string) => \`\${out}}\` },
+      noise: { sample: 0.1 },
     },
     other: { legacy: () => import("./other.ts").then((m) => m.chain), candidate: sale },
     ...(kept.b ? { desk: { legacy: python("desk:chain"), candidate: sale } } : {}),
@@ -55,6 +56,25 @@ describe("an entry", () => {
   test("deep inside, past braces in strings, templates and types", () => {
     const { text } = edit(["flows", "sale", "extract", "legacy"]);
     expect(text).toContain(`extract: { candidate: (out: string) => \`\${out}}\` },`);
+  });
+
+  test("that does nothing any more goes whole, and stays where it does not stand as a literal", () => {
+    const idle = (...names: string[]) =>
+      withoutEntries(FILE, config, [["flows", "sale", "legacy"]], [["flows", ...names]]).text;
+    expect(idle("sale", "extract")).not.toContain("extract");
+    expect(idle("sale", "noise")).not.toContain("noise");
+    expect(idle("shared", "noise")).toBe(edit(["flows", "sale", "legacy"]).text);
+  });
+
+  test("beside others of its line goes with them, and nothing else does", () => {
+    const line =
+      "export default { flows: { sale: { legacy: a, extract: { legacy: b }, noise: {} }, c: 1 } };";
+    const idle: [string, ...string[]][] = [
+      ["flows", "sale", "extract"],
+      ["flows", "sale", "noise"],
+    ];
+    const { text } = withoutEntries(FILE, line, [["flows", "sale", "legacy"]], idle);
+    expect(text.replaceAll(/\s+/g, " ")).toBe("export default { flows: { sale: { }, c: 1 } };");
   });
 
   test("among several goes with them", () => {

@@ -52,11 +52,15 @@ export default defineConfig({
     refunds: {
       legacy: () => refundAgent,
       candidate: () => import("./refunds/flow.ts").then((module) => module.refundFlow),
+      extract: { legacy: (answer) => answer },
+      noise: { sample: 0.1 },
       stage: "cutover",
     },
   },
 });
 `;
+
+const ENTRIES = ["flows.refunds.legacy", "flows.refunds.extract", "flows.refunds.noise"];
 
 describe("retiring", () => {
   let fresh: TestDatabase;
@@ -94,7 +98,7 @@ describe("retiring", () => {
 
   test("says what goes: the entries, the files that only legacy needs, the tools that nobody calls", async () => {
     const { deletableFiles, configEntries, usedTools } = await retire({});
-    expect(configEntries).toEqual(["flows.refunds.legacy", "tools.invoices"]);
+    expect(configEntries).toEqual([...ENTRIES, "tools.invoices"]);
     expect(deletableFiles).toContain("refunds/agent.ts");
     expect(deletableFiles).toContain("invoices/tools.ts");
     expect(deletableFiles).not.toContain("refunds/flow.ts");
@@ -105,7 +109,7 @@ describe("retiring", () => {
   test("keeps a tool that an MCP client called in the last days, and its source", async () => {
     await noteMcpTool(fresh.db, "invoices.lookup_vendor");
     const { configEntries, usedTools } = await retire({});
-    expect(configEntries).toEqual(["flows.refunds.legacy"]);
+    expect(configEntries).toEqual(ENTRIES);
     expect(usedTools).toContainEqual({
       tool: "invoices.lookup_vendor",
       by: [expect.stringMatching(/^MCP clients, last on \d{4}-/)],
@@ -178,7 +182,7 @@ describe("retiring", () => {
     for (const name of deletableFiles) expect(existsSync(join(folder, "app", name))).toBe(false);
     // A module is loaded once per process: another one has to load the new text.
     const text = readFileSync(join(folder, "app", "twintrack.config.ts"), "utf8");
-    expect(text).not.toMatch(/refundAgent|invoices/);
+    expect(text).not.toMatch(/refundAgent|invoices|extract|noise/);
     const input =
       '{"orderId":"A-10001","email":"elif.fischer.1@example.com","message":"The parcel arrived and one item is broken."}';
     const run = await command(["run", "refunds", "--input", input, "--json"], {
