@@ -64,21 +64,29 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/PYTHON_UNAVAILABLE|TOOL_MODULE_INVALID/, "`twintrack doctor` says what the module needs"],
 ];
 
+/** As both guards say it; a host that is masked cannot be pasted. */
+const REFUSED_HOST = /tried to (?:connect|send to) ([\w.:[\]-]+) outside of a tool/;
+
 export function remedyOf({ reason }: Pick<Cause, "reason">): string | undefined {
+  const host = REFUSED_HOST.exec(reason)?.[1];
+  if (host !== undefined)
+    return `make it a tool, or allow it to shadow runs: egress: { hosts: ["${host}"] }`;
   return REMEDIES.find(([sign]) => sign.test(reason))?.[1];
 }
 
-/** What a process said before it ended is long; its last line says why it did. */
+const HEAD_LENGTH = 40;
+
+/** What begins with a code may go on with all that a process said; why it ended comes last. */
 export function gist({ reason }: Pick<Cause, "reason">, length: number): string {
-  const line =
-    reason
-      .trim()
-      .split(/\s*\n\s*/)
-      .at(-1) ?? "";
-  return line.length <= length ? line : `${line.slice(0, length - 1)}…`;
+  const line = reason
+    .trim()
+    .split(/\s*\n\s*/)
+    .join(" ");
+  if (line.length <= length) return line;
+  return `${line.slice(0, HEAD_LENGTH)} … ${line.slice(line.length - (length - HEAD_LENGTH - 3))}`;
 }
 
-const GATE_LENGTH = 160;
+const GATE_LENGTH = 200;
 
 /** For a sentence of the gate: the most frequent cause of these verdicts; empty when none is known. */
 export function mostly(

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { gist } from "../../harness/cause.ts";
 import { renderHtml } from "../../harness/report/html.ts";
 import { renderMarkdown } from "../../harness/report/markdown.ts";
 import { percent } from "../../harness/report/percent.ts";
@@ -68,6 +69,13 @@ describe("the report value", () => {
       expect(form).toContain("6 × incomparable: memory_unrecorded: <checkpoint>");
       expect(form).toContain('shadow: { reads: "live" } lets legacy read');
     }
+  });
+
+  test("of a long reason its beginning and its end are told: a process says last why it ended", () => {
+    const reason = `PYTHON_UNAVAILABLE: ${"its output\n".repeat(100)}KeyError: 'NAME'`;
+    const told = gist({ reason }, 120);
+    expect(told).toHaveLength(120);
+    expect(told).toMatch(/^PYTHON_UNAVAILABLE: .* … .*KeyError: 'NAME'$/);
   });
 
   test("a mismatch that was decided to be intended does not count against the gate", () => {

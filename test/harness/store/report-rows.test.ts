@@ -186,7 +186,7 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
       { verdict: "not_run", reason: "shed", trials: 1 },
     ]);
     const [told] = buildReport(await reportRows(fresh.db, config, FLOW), "2026-05-01").flows;
-    expect(told?.causes[1]?.remedy).toContain("egress: { hosts:");
+    expect(told?.causes[1]?.remedy).toContain('egress: { hosts: ["127.0.0.1:520');
     const detailOf = (wanted: string) =>
       told?.gate.reasons.find(({ criterion }) => criterion === wanted)?.detail;
     expect(detailOf("not_run_rate")).toContain("EgressRefused: A shadow run tried to connect");
