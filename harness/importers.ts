@@ -165,16 +165,27 @@ function pathUses(
   const ending = /\.(?:[cm]?[jt]sx?|py)$/.exec(word)?.[0] ?? "";
   const stem = word.slice(0, word.length - ending.length).replaceAll("\\", "/");
   const isRelative = /^\.{1,2}\//.test(stem);
-  const isLone = !stem.includes("/");
-  const isExact = isRelative || (isLone && kind === "source");
-  const found = isExact
+  const isExact = isRelative || (!stem.includes("/") && kind === "source");
+  const exact = isExact
     ? folders.flatMap((folder) => index.get(resolve(folder, stem)) ?? [])
-    : (index.get(stem.replace(/^(?:@|~|#)?\//, "").replace(/^#/, "")) ?? []);
+    : called(stem, ending !== "", index);
   // In a manifest or a container file the folder that a relative path starts from is not known.
-  const loose =
-    isRelative && kind === "wiring" ? (index.get(stem.replace(/^[./]+/, "")) ?? []) : [];
-  const all = [...found, ...loose];
-  return ending === "" ? all : all.filter((file) => isEnding(file, ending));
+  const isLoose = isRelative && kind === "wiring";
+  const loose = isLoose ? called(stem.replace(/^[./]+/, ""), ending !== "", index) : [];
+  return [...exact, ...loose].filter((file) => ending === "" || isEnding(file, ending));
+}
+
+/** An absolute path may be one inside of a container, and an alias stands for any folder. */
+function called(stem: string, isFile: boolean, index: FileIndex): readonly string[] {
+  const parts = stem.replace(/^(?:[@~#]\/?|\/)/, "").split("/");
+  const isAlias = /^[@~#]/.test(stem);
+  if (!isFile && !isAlias && parts.length < 2) return [];
+  const shortest = isFile && stem.startsWith("/") ? 1 : parts.length;
+  for (let length = parts.length; length >= shortest; length--) {
+    const files = index.get(parts.slice(parts.length - length).join("/"));
+    if (files) return files;
+  }
+  return [];
 }
 
 function isEnding(file: string, ending: string): boolean {

@@ -130,6 +130,7 @@ describe("retiring a flow in Python", () => {
     ["support/langgraph.json", '{ "graphs": { "desk": "./graph.py:desk" } }'],
     ["pyproject.toml", '[project.scripts]\ndesk = "support.graph:desk"\n'],
     ["Dockerfile", 'CMD ["python", "-m", "support.graph"]\n'],
+    ["compose.yaml", "services: { desk: { command: [python, /srv/support/graph.py] } }\n"],
     ["Procfile", "web: uvicorn support.graph:desk\n"],
     [
       ".github/workflows/nightly.yml",
@@ -142,6 +143,16 @@ describe("retiring a flow in Python", () => {
     expect(deletableFiles).not.toContain("support/graph.py");
     expect(keptFiles.find(({ file }) => file === "support/graph.py")?.by).toContain(name);
     expect(deletableFiles).not.toContain("support/service.py");
+  });
+
+  test("is not kept by words that happen to be its name", async () => {
+    write({
+      "compose.yaml": "volumes: [ /graph, graph ]\nnote: graph\n",
+      "app.py": 'kind = "graph"\nfrom networkx.support import graphs\nself.support.graph.x = 1\n',
+      "flow.ts": "// The new form of graph.py.\nexport const graph = 1;\n",
+      "NOTES.md": "support.graph was replaced, see support/graph.py\n",
+    });
+    expect((await retire()).deletableFiles).toContain("support/graph.py");
   });
 
   test("keeps what is found below src, and what can be run by itself", async () => {
