@@ -1,5 +1,6 @@
 /** A whole catalogue as one tool server, under names that every MCP client accepts. */
-import type { Catalog, CatalogEntry } from "./catalog.ts";
+import { isTwintrackError } from "../core/error.ts";
+import { type Catalog, type CatalogEntry, unknownTool } from "./catalog.ts";
 import { contractFrom, legalName } from "./contract.ts";
 import type { Contract, ToolServer } from "./tool-server.ts";
 
@@ -25,8 +26,14 @@ export function catalogServer(catalog: Catalog): ToolServer {
     onListChanged: (listener) => catalog.onListChanged(listener),
     listTools: async () => (await served()).contracts,
     async callTool(name, args, options) {
-      const entry = (await served()).byName.get(name);
-      return catalog.callTool(entry?.qualified ?? name, args, options);
+      const { byName } = await served();
+      const entry = byName.get(name);
+      if (entry) return catalog.callTool(entry.qualified, args, options);
+      // By its qualified name, or with the reason why it cannot be called.
+      return catalog.callTool(name, args, options).catch((error: unknown) => {
+        const isUnknown = isTwintrackError(error) && error.code === "TOOL_UNKNOWN";
+        throw isUnknown ? unknownTool(name, [...byName.keys()]) : error;
+      });
     },
     unsupported: () => catalog.unsupported(),
     close: () => catalog.close(),

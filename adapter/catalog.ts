@@ -177,10 +177,15 @@ function uncallable(
     [tool.name, `${tool.serverId}.${tool.name}`].includes(name),
   );
   if (listed) return unsupportedTool(listed);
-  const hint = suggestion(
+  return unknownTool(
     name,
     entries.map((entry) => entry.qualified),
   );
+}
+
+/** Names those that the caller could have meant, as the caller knows them. */
+export function unknownTool(name: string, known: readonly string[]): TwintrackError {
+  const hint = suggestion(name, known);
   return new TwintrackError("TOOL_UNKNOWN", `No tool is called "${name}"`, { hint });
 }
 

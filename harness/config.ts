@@ -188,9 +188,22 @@ function refuseUnknownSources({ file = "", flows, tools = {} }: TwintrackConfig)
 }
 
 function databaseUrl(config: TwintrackConfig, env: NodeJS.ProcessEnv): string | undefined {
-  const url = config.database?.url;
-  return secretOf("TWINTRACK_DATABASE_URL", env) ?? (typeof url === "function" ? url() : url);
+  const given = secretOf("TWINTRACK_DATABASE_URL", env);
+  const { url: own } = config.database ?? {};
+  const url = given ?? (typeof own === "function" ? own() : own);
+  if (url === undefined || POSTGRES_URL.test(url)) return url;
+  // Not the value: it may hold a password.
+  const place =
+    given === undefined
+      ? `Configuration ${config.file ?? ""} at database.url:`
+      : "TWINTRACK_DATABASE_URL";
+  throw new TwintrackError("CONFIG_INVALID", `${place} is not the URL of a Postgres`, {
+    hint: "It looks like postgres://user:password@localhost:5432/app.",
+  });
 }
+
+/** `socket:` is the driver's own form for a Unix socket. */
+const POSTGRES_URL = /^(?:postgres(?:ql)?:\/\/|socket:)/;
 
 const CONFIG_NAMES = ["twintrack.config.ts", "twintrack.config.js", "twintrack.config.mjs"];
 

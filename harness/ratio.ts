@@ -31,7 +31,7 @@ export const p95Ratio: Criterion = (evidence, { p95Ratio: limit }) => {
   const { legacyP95, candidateP95, bounds } = evidence.latencyMs ?? {};
   const criterion = "p95_ratio";
   // A p95 of 0 ms is a clock that was not read.
-  if (!legacyP95 || !candidateP95) return missing(criterion, limit, "latencyMs");
+  if (!legacyP95 || !candidateP95) return untimed(criterion, limit, evidence);
   const ratio = candidateP95 / legacyP95;
   const detail = `p95 ${round(candidateP95)} ms against ${round(legacyP95)} ms`;
   if (bounds)
@@ -43,6 +43,13 @@ export const p95Ratio: Criterion = (evidence, { p95Ratio: limit }) => {
   }
   return pointReason(criterion, ratio, limit, evidence, detail);
 };
+
+/** Of trials that both sides answered a time is known; without any, none can be. */
+function untimed(criterion: string, limit: number, evidence: Evidence): Reason {
+  const reason = missing(criterion, limit, "latencyMs");
+  if (evidence.trials === undefined || comparedTrials(evidence) > 0) return reason;
+  return { ...reason, detail: "there is no trial yet in which both sides answered" };
+}
 
 /** The ratio lies in this range when each p95 lies in its own (Bonferroni). */
 function boundedReason(

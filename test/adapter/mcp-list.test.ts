@@ -98,6 +98,18 @@ describe.each(ERAS)("%s", (era, settings) => {
     expect(client.getServerCapabilities()?.tools?.listChanged).toBe(true);
   });
 
+  test("of an unknown tool a client is told the names that it sees", async () => {
+    const tools = toolServer([named("send_email", async () => "sent")]);
+    const client = await connected(
+      catalogServer(catalog({ pa: { server: tools, effects: {} } })),
+      settings,
+    );
+    const call = (name: string) => client.callTool({ name, arguments: {} });
+    await expect(call("pa_send_emial")).rejects.toThrow("Did you mean pa_send_email?");
+    await expect(call("email")).rejects.toThrow("Did you mean pa_send_email?");
+    await expect(call("refund")).rejects.toThrow("There are: pa_send_email.");
+  });
+
   test("an output schema that is no object is told to those who may read it", async () => {
     const metadata = { outputSchema: z.array(z.int()) };
     const tools = toolServer([named("numbers", async () => [1, 2], { metadata })]);

@@ -145,3 +145,31 @@ test("every section of README that is pointed at exists", () => {
   expect(named.length).toBeGreaterThan(1);
   expect(named.filter((name) => name === undefined || !headings.has(name))).toEqual([]);
 });
+
+test.each(["nonsense", "localhost:5432/app", "mysql://u:secret@h/db"])(
+  "a database at %s is refused: by the variable's name, and without its value",
+  (url) => {
+    const config = (given: object, env: object) => () =>
+      resolveConfig({ flows: {}, ...given }, env as NodeJS.ProcessEnv);
+    const refused = (message: string) =>
+      expect.objectContaining({
+        code: "CONFIG_INVALID",
+        message,
+        hint: expect.stringContaining("postgres://"),
+      });
+    expect(config({}, { TWINTRACK_DATABASE_URL: url })).toThrow(
+      refused("TWINTRACK_DATABASE_URL is not the URL of a Postgres"),
+    );
+    expect(config({ file: "/a.config.ts", database: { url } }, {})).toThrow(
+      refused("Configuration /a.config.ts at database.url: is not the URL of a Postgres"),
+    );
+  },
+);
+
+test.each(["postgres://localhost/app", "postgresql://u:p@h:1/db?ssl=1", "socket:/run/pg?db=app"])(
+  "a database at %s is taken",
+  (url) => {
+    const env = { TWINTRACK_DATABASE_URL: url };
+    expect(resolveConfig({ flows: {} }, env).databaseUrl).toBe(url);
+  },
+);

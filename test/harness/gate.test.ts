@@ -137,6 +137,16 @@ describe("each criterion", () => {
     expect(reasonOf("cost_ratio", dear)).toMatchObject({ status: "fail", limit: 1.2 });
   });
 
+  test("times are asked for by their field only where there are trials that have them", () => {
+    const { latencyMs: _, ...timeless } = clean;
+    const failed = { ...timeless, candidateErrors: 1_000, bothFailed: 0 };
+
+    expect(reasonOf("p95_ratio", timeless)?.detail).toBe("evidence.latencyMs is missing");
+    expect(reasonOf("p95_ratio", failed)?.detail).toBe(
+      "there is no trial yet in which both sides answered",
+    );
+  });
+
   test("a ratio equal to its limit passes", () => {
     expect(
       reasonOf("p95_ratio", { ...clean, latencyMs: { legacyP95: 100, candidateP95: 120 } })?.status,
