@@ -26,8 +26,16 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     'shadow: { reads: "live" } or { reads: { snapshot } }; where it is the call of another name, tell the sources apart with flows.<name>.tools',
   ],
   [
+    /made with other arguments/,
+    'where a write may differ, a rule says: compare: { rules: [{ path: "/effects/<tool>/<argument>", ignore: true }] }',
+  ],
+  [
     /EFFECT_REFUSED|is a write that/,
-    'the arguments of writes are compared exactly; declare the tool "read" in `effects` if it only reads',
+    'a step that stands for a call of another tool says `legacy: { tool, args }`, for code of legacy `legacy: { inCode }`; a tool that only reads is declared "read" in `effects`',
+  ],
+  [
+    /INPUT_INVALID|Input of flow/,
+    "legacy takes what the candidate does not: widen its input, or refuse it for both with flows.<name>.input",
   ],
   [
     /MODEL_UNRECORDED|model.*not.*(asked|record)/i,
