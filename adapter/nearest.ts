@@ -24,7 +24,7 @@ const MOST_LISTED = 30;
 export function suggestion(wanted: string, names: readonly string[]): string {
   const near = nearest(wanted, names);
   if (near.length > 0) return `Did you mean ${near.join(", ")}?`;
-  if (names.length === 0) return "There are no tools.";
+  if (names.length === 0) return "There are none.";
   const more = names.length - MOST_LISTED;
   const rest = more > 0 ? `, and ${more} more` : "";
   return `There are: ${names.slice(0, MOST_LISTED).join(", ")}${rest}.`;

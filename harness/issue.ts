@@ -25,6 +25,12 @@ function strangeness(issues: readonly Issue[]): number {
   return strange.length * 10 + issues.length;
 }
 
+/** Of a record whose keys are one of a few. */
+function namesIn(schema: z.core.$ZodType): string[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  return def.type === "enum" ? Object.values(def.entries).map(String) : [];
+}
+
 /** The keys that a schema knows at a place, to find the one that was meant. */
 export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
   const [name, ...rest] = path;
@@ -35,7 +41,7 @@ export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): s
     case "union":
       return def.options.flatMap((option) => keysAt(option, path));
     case "record":
-      return keysAt(def.valueType, rest);
+      return name === undefined ? namesIn(def.keyType) : keysAt(def.valueType, rest);
     case "array":
       return keysAt(def.element, rest);
     case "object": {

@@ -66,6 +66,7 @@ export default defineConfig({
     keeps: {
       legacy: () => keeps,
       candidate: keepsOtherwise,
+      input: schemas.input,
       stage: "shadow",
       noise: { sample: 1 },
       subject: (input) => (input as Input).note,

@@ -136,15 +136,20 @@ describe("the key", () => {
 test.each([
   [{ seal: "yes" }, "privacy.seal"],
   [{ mask: { keys: "password" } }, "privacy.mask.keys"],
-  [{ mask: { detectors: { emial: false } } }, "privacy.mask.detectors"],
+  [
+    { mask: { detectors: { emial: false } } },
+    "privacy.mask.detectors.emial",
+    "Did you mean email?",
+  ],
   [{ mask: { allow: ["order/email"] } }, "privacy.mask.allow.0"],
   [{ retentionDays: 0 }, "privacy.retentionDays"],
-  [{ rawDay: 3 }, "privacy"],
-])("a configuration with %j is refused, naming %s", (privacy, place) => {
+  [{ rawDay: 3 }, "privacy.rawDay", "Did you mean rawDays?"],
+])("a configuration with %j is refused, naming %s", (privacy, place, hint = "README") => {
   expect(() => resolveConfig({ flows: {}, privacy } as never)).toThrow(
     expect.objectContaining({
       code: "CONFIG_INVALID",
       message: expect.stringContaining(`at ${place}:`),
+      hint: expect.stringContaining(hint),
     }),
   );
 });
