@@ -210,7 +210,6 @@ export function pythonOptions(
   };
 }
 
-/** `python3` is a command to look up; `.venv/bin/python` is a path beside the config file. */
 /** A path, or the folder of an environment, is one beside the configuration; a name is one on PATH. */
 function pathOf(config: ResolvedConfig, interpreter: string): string {
   const path = resolve(config.baseDir, interpreter);
