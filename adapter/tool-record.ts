@@ -25,7 +25,7 @@ export function recordedReturn(
 ): { outcome: Outcome; marks: Pick<ToolCall, "lossy" | "direct" | "partial"> } {
   const passedOn = directOutputs(raw);
   const told = passedOn ? toldBy(passedOn) : { data: raw };
-  const { value, lossy, partial } = recordable(told ? told.data : null);
+  const { value, lossy, partial } = recordable(told ? told.data : raw);
   const direct = storedDirect(raw, callId);
   const isLossy = passedOn ? direct === undefined : lossy;
   return {

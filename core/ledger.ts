@@ -64,8 +64,12 @@ export function answerBook(
 ): AnswerBook {
   const waiting = Map.groupBy(recording, (call) => callKey(call.tool, call.args));
   const used = new Set<ToolCall>();
-  const equal = (tool: string, args: JsonValue) =>
-    waiting.get(callKey(tool, args))?.find((call) => !used.has(call));
+  const equal = (tool: string, args: JsonValue) => {
+    const calls = waiting.get(callKey(tool, args)) ?? [];
+    let call = calls.shift();
+    while (call && used.has(call)) call = calls.shift();
+    return call;
+  };
   const alike = (tool: string, args: JsonValue) =>
     isLike && recording.find((call) => call.tool === tool && !used.has(call) && isLike(call, args));
   return {

@@ -19,14 +19,18 @@ export function ruleForArguments(
   return verdict === "ignored" ? differences[0]?.rule : undefined;
 }
 
-/** Where the arguments differ and no rule explains it, as rules write it. */
+/** For a message: more of them would bury it. */
+const MOST_NAMED = 5;
+
+/** Where the arguments differ and no rule explains it, as rules write it; the first few. */
 export function unexplainedArguments(
   tool: string,
   sides: { legacy: JsonValue; candidate: JsonValue },
   rules: readonly CompiledRule[],
 ): string[] {
   const { differences } = compared(tool, sides, rules.filter(namesWrite));
-  return differences.filter(isUnexplained).map(({ path }) => path);
+  const unexplained = differences.filter(isUnexplained).slice(0, MOST_NAMED);
+  return unexplained.map(({ path }) => path);
 }
 
 /** What rules let a write have otherwise: where a chain that runs once more is answered from a record. */

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -100,16 +101,18 @@ class AnswerBook:
 
     def __init__(self, recording: Sequence[JsonObject], free: FreeArguments | None = None) -> None:
         self._free = free or {}
-        self._waiting: dict[str, list[int]] = {}
+        self._waiting: dict[str, deque[int]] = {}
         self._unused: dict[int, JsonObject] = dict(enumerate(recording))
         for index, call in self._unused.items():
             key = call_key(call["tool"], call["args"])
-            self._waiting.setdefault(key, []).append(index)
+            self._waiting.setdefault(key, deque()).append(index)
 
     def answer(self, tool: str, args: JsonValue, effect: Effect) -> Recorded | Refused | Unrecorded:
         """The next answer for this call."""
-        waiting = self._waiting.get(call_key(tool, args)) or ()
-        index = next((index for index in waiting if index in self._unused), None)
+        waiting = self._waiting.get(call_key(tool, args)) or deque[int]()
+        while waiting and waiting[0] not in self._unused:
+            waiting.popleft()
+        index = waiting.popleft() if waiting else None
         if index is None and effect == "write":
             index = self._alike(tool, args)
         if index is not None:
