@@ -32,7 +32,10 @@ interface Row {
   trials: number;
 }
 
-/** A trial that could not be judged has a reason, a candidate that failed a difference at the root. */
+/**
+ * A trial that could not be compared has a reason, a candidate that failed a difference at the root.
+ * One that failed while legacy could not be run has both; the failure is why it counts.
+ */
 async function asked(db: Database, flow: string): Promise<Cause[]> {
   const rows = await db.query<Row>(
     `with ${DIFFERING},
@@ -40,20 +43,19 @@ async function asked(db: Database, flow: string): Promise<Cause[]> {
        select id, verdict, reason from counted
        where verdict in ('incomparable', 'candidate_error', 'candidate_timeout') order by received_at desc limit ${NEWEST_TRIALS}),
      told as (
-       select e.verdict, e.reason, d.difference, coalesce(e.reason, d.message, '') as words
-       from ended e left join differing d on e.reason is null and d.trial_id = e.id and d.compared = 'candidate' and d.place = '')
+       select e.verdict, e.reason, d.difference, coalesce(d.message, e.reason, '') as words
+       from ended e left join differing d on e.verdict <> 'incomparable' and d.trial_id = e.id and d.compared = 'candidate' and d.place = '')
      select verdict, min(reason) as reason, min(difference) as difference, count(*)::bigint as trials
      from told group by verdict, ${alike("words")} order by trials desc limit ${MAX_CAUSES}`,
     [flow],
   );
   return rows.map(({ verdict, reason, difference, trials }) => ({
     ...{ verdict, trials },
-    reason: reason ?? failureIn(difference),
+    reason: difference === null ? (reason ?? "not kept") : failureIn(difference),
   }));
 }
 
-function failureIn(difference: string | null): string {
-  if (difference === null) return "not kept";
+function failureIn(difference: string): string {
   const { candidate } = JSON.parse(difference) as { candidate?: JsonObject };
   if (candidate?.afterMs !== undefined) return `no answer within ${String(candidate.afterMs)} ms`;
   return `${String(candidate?.name ?? "Error")}: ${String(candidate?.message ?? "")}`;

@@ -165,6 +165,21 @@ describe.each(BACKENDS)("evidence on %s", (backend) => {
     expect(asked.filter((sql) => sql.includes("counted")).length).toBeGreaterThan(5);
   });
 
+  test("tells how a candidate failed, also where legacy could not be run beside it", async () => {
+    const candidate = { name: "KeyError", message: "no passenger" };
+    await seen(
+      {
+        verdict: "candidate_error",
+        reason: "memory_unrecorded: checkpoint",
+        differences: [{ kind: "error", path: "", candidate }],
+      },
+      { verdict: "candidate_error", reason: "SHADOW_LOST: it ended", hash: null },
+    );
+    const { flow } = await rows();
+    const reasons = flow.causes?.map(({ reason }) => reason).sort();
+    expect(reasons).toEqual(["KeyError: no passenger", "SHADOW_LOST: it ended"]);
+  });
+
   test("tells why trials were not compared and how the candidate failed, and what mends it", async () => {
     const lost = (host: string): Story => ({
       verdict: "incomparable",
