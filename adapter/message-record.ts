@@ -6,7 +6,6 @@
  */
 import { isJsonObject, type JsonObject, type JsonValue, toJson } from "../core/json.ts";
 import type { CoreExports } from "./installed.ts";
-import { directOutputs } from "./message.ts";
 
 type Make = (fields: object) => unknown;
 
@@ -28,12 +27,11 @@ function isClass(value: unknown): value is new (...args: unknown[]) => unknown {
 }
 
 /**
- * Undefined for anything but messages and commands, and for those of which something would be lost.
+ * Messages and commands; undefined when something of them would be lost.
  *
  * @param callId which call the tool answered; another run makes the same call under another id.
  */
 export function storedDirect(raw: unknown, callId: string | undefined): JsonValue | undefined {
-  if (!directOutputs(raw)) return undefined;
   try {
     const stored = store(raw, callId);
     const again = store(revivedDirect(stored, callId), callId);

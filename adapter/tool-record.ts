@@ -26,7 +26,7 @@ export function recordedReturn(
   const passedOn = directOutputs(raw);
   const told = passedOn ? toldBy(passedOn) : { data: raw };
   const { value, lossy, partial } = recordable(told ? told.data : raw);
-  const direct = storedDirect(raw, callId);
+  const direct = passedOn && storedDirect(raw, callId);
   const isLossy = passedOn ? direct === undefined : lossy;
   return {
     outcome: reportedError(raw) ?? { status: "returned", value },

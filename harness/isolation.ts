@@ -64,23 +64,21 @@ export interface Isolation {
   unrecorded?: ReadTool | undefined;
   /** Which differences between the arguments of two writes are explained. */
   rules?: readonly CompiledRule[];
-  /** The name in the catalogue of a tool that the old chain calls. */
-  qualify?: (tool: string) => string;
+  /** A call of the old chain's under the catalogue's name, with canonical arguments. */
+  inCatalogue?: (call: NamedCall) => NamedCall;
 }
 
 export function isolatedTools(
   declarations: ToolDeclarations,
   recording: readonly ToolCall[],
-  { unrecorded, rules = [], qualify = (tool) => tool }: Isolation = {},
+  { unrecorded, rules = [], inCatalogue = (call) => call }: Isolation = {},
 ): IsolatedTools {
   const book = answerBook(recording, ({ tool, args }, candidate) => {
     return ruleForArguments(tool, { legacy: args, candidate }, rules) !== undefined;
   });
-  const ask = ({ tool, args }: NamedCall, effect: Effect) =>
-    book.answer(tool, declarations.canonicalArgs(tool, args), effect);
   const asked = (own: NamedCall, effect: Effect, as?: NamedCall): LedgerAnswer => {
-    const answer = as && ask(as, effect);
-    return answer?.kind === "recorded" ? answer : ask(own, effect);
+    const answer = as && book.answer(as.tool, as.args, effect);
+    return answer?.kind === "recorded" ? answer : book.answer(own.tool, own.args, effect);
   };
   /** Where its arguments differ from those of the first call of the tool that nobody asked for. */
   const others = ({ tool, args }: NamedCall): string[] => {
@@ -95,9 +93,9 @@ export function isolatedTools(
     effectOf: (name) => declarations.effectOf(name),
     canonicalArgs: (name, args) => declarations.canonicalArgs(name, args),
     async callTool(name, args, options) {
-      const own = { tool: name, args };
+      const own = { tool: name, args: declarations.canonicalArgs(name, args) };
       const { as: there, inCode } = options?.counterpart ?? {};
-      const as = there && { tool: qualify(there.tool), args: there.args };
+      const as = there && inCatalogue(there);
       const answer = asked(own, declarations.effectOf(name), as);
       if (answer.kind === "recorded" && answer.call.partial) {
         unservable ??= name;

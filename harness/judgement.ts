@@ -96,10 +96,13 @@ export function judgeRuns(bar: Bar, runs: Runs): RunsJudgement {
  */
 function judgeSides(bar: Bar, legacy: ComparedRun, candidate: ComparedRun): Judgement {
   const incomparable = legacy.incomparable ?? candidate.incomparable;
-  const judgement = judgePair(bar, legacy, candidate, "candidate");
-  if (!incomparable) return judgement;
-  const { what, reason } = incomparable;
-  if (what === "answer") return { ...judgement, verdict: "incomparable", reason };
+  if (incomparable?.what !== "run") {
+    const judgement = judgePair(bar, legacy, candidate, "candidate");
+    return incomparable
+      ? { ...judgement, verdict: "incomparable", reason: incomparable.reason }
+      : judgement;
+  }
+  const { reason } = incomparable;
   if (legacy.incomparable && candidate.outcome.status !== "returned")
     return { ...candidateFailed(candidate.outcome), reason };
   return { verdict: "incomparable", reason, differences: [], truncated: false };

@@ -3,7 +3,7 @@ import type { Catalog } from "../adapter/catalog.ts";
 import type { AnswerRead, ChainRun } from "../adapter/chain.ts";
 import { withAttempts } from "../adapter/egress.ts";
 import type { Contract } from "../adapter/tool-server.ts";
-import { knownAs } from "../core/counterpart.ts";
+import { knownAs, type NamedCall } from "../core/counterpart.ts";
 import type { RunEvent } from "../core/history.ts";
 import type { FreeArguments, ToolCall } from "../core/ledger.ts";
 import type { MemoryRead } from "../core/memory.ts";
@@ -36,34 +36,25 @@ export interface Bench extends Bar {
   contracts: ReadonlyMap<string, Contract>;
 }
 
+/** A call of legacy's under the catalogue's name, with arguments in the catalogue's canonical form. */
+function inCatalogue({ catalog, config }: Listed, call: NamedCall): NamedCall {
+  const tool = catalog.qualify(call.tool, toolsMeantBy(config));
+  return { tool, args: catalog.canonicalArgs(tool, call.args) };
+}
+
+type Listed = Pick<Bench, "catalog" | "config">;
+
 /** Calls of a legacy chain under the catalogue's names, with arguments in the catalogue's canonical form. */
-export function named(
-  { catalog, config }: Pick<Bench, "catalog" | "config">,
-  calls: readonly ToolCall[],
-): ToolCall[] {
-  const meant = toolsMeantBy(config);
+export function named(bench: Listed, calls: readonly ToolCall[]): ToolCall[] {
   return calls.map((call) => {
-    const tool = catalog.qualify(call.tool, meant);
-    return {
-      ...call,
-      tool,
-      args: catalog.canonicalArgs(tool, call.args),
-      effect: catalog.effectOf(tool),
-    };
+    const known = inCatalogue(bench, call);
+    return { ...call, ...known, effect: bench.catalog.effectOf(known.tool) };
   });
 }
 
 /** Calls of a candidate; where they take the place of legacy's, those are named as legacy's are. */
-export function placed(
-  { catalog, config }: Pick<Bench, "catalog" | "config">,
-  calls: readonly ToolCall[],
-): ToolCall[] {
-  const meant = toolsMeantBy(config);
-  return calls.map((call) => {
-    if (!call.as) return call;
-    const tool = catalog.qualify(call.as.tool, meant);
-    return { ...call, as: { tool, args: catalog.canonicalArgs(tool, call.as.args) } };
-  });
+export function placed(bench: Listed, calls: readonly ToolCall[]): ToolCall[] {
+  return calls.map((call) => (call.as ? { ...call, as: inCatalogue(bench, call.as) } : call));
 }
 
 export async function runOther(
@@ -92,7 +83,7 @@ async function runCandidate(
   const tools = isolatedTools(bench.catalog, calls, {
     unrecorded: unrecordedReads(bench, past),
     rules: bench.rules,
-    qualify: (tool) => bench.catalog.qualify(tool, toolsMeantBy(bench.config)),
+    inCatalogue: (call) => inCatalogue(bench, call),
   });
   const models = isolatedModels(bench.sides.models, modelCalls, {
     unrecorded: shadow.models ?? "live",
@@ -229,11 +220,10 @@ function freeUnder({ catalog, rules }: Bench): FreeArguments {
 }
 
 /** The same snapshot, for tools by their authors' names. */
-function readsUnder({ catalog, config }: Bench, past: Past): AnswerRead {
-  const meant = toolsMeantBy(config);
-  return (original, args) => {
-    const tool = catalog.qualify(original, meant);
-    return past.read(tool, catalog.canonicalArgs(tool, args));
+function readsUnder(bench: Bench, past: Past): AnswerRead {
+  return (original, given) => {
+    const { tool, args } = inCatalogue(bench, { tool: original, args: given });
+    return past.read(tool, args);
   };
 }
 

@@ -15,7 +15,9 @@ export function ruleForArguments(
   sides: { legacy: JsonValue; candidate: JsonValue },
   rules: readonly CompiledRule[],
 ): string | undefined {
-  const { verdict, differences } = compared(tool, sides, rules.filter(namesWrite));
+  const own = rulesFor(tool, rules);
+  if (own.length === 0) return undefined;
+  const { verdict, differences } = compared(tool, sides, own);
   return verdict === "ignored" ? differences[0]?.rule : undefined;
 }
 
@@ -28,18 +30,18 @@ export function unexplainedArguments(
   sides: { legacy: JsonValue; candidate: JsonValue },
   rules: readonly CompiledRule[],
 ): string[] {
-  const { differences } = compared(tool, sides, rules.filter(namesWrite));
+  const { differences } = compared(tool, sides, rulesFor(tool, rules));
   const unexplained = differences.filter(isUnexplained).slice(0, MOST_NAMED);
   return unexplained.map(({ path }) => path);
 }
 
 /** What rules let a write have otherwise: where a chain that runs once more is answered from a record. */
 export function freeArguments(rules: readonly CompiledRule[]): Record<string, string[][]> {
-  const paths = rules.filter(namesWrite).flatMap(({ pattern, verb }) => {
-    const [, tool, ...keys] = pattern.filter((segment) => typeof segment === "string");
+  const paths = rules.flatMap(({ pattern, verb }) => {
+    const [first, tool, ...keys] = pattern.filter((segment) => typeof segment === "string");
     // Ignoring is for everything below, which is the one segment that is no name.
     const isLiteral = verb.kind === "ignore" && keys.length + 3 === pattern.length;
-    return isLiteral && tool !== undefined ? [{ tool, keys }] : [];
+    return isLiteral && first === "effects" && tool !== undefined ? [{ tool, keys }] : [];
   });
   const byTool = [...Map.groupBy(paths, ({ tool }) => tool)];
   return Object.fromEntries(byTool.map(([tool, of]) => [tool, of.map(({ keys }) => keys)]));
@@ -53,6 +55,6 @@ function compared(
   return compare({ effects: { [tool]: legacy } }, { effects: { [tool]: candidate } }, rules);
 }
 
-function namesWrite({ pattern: [first, tool] }: CompiledRule): boolean {
-  return first === "effects" && typeof tool === "string";
+function rulesFor(tool: string, rules: readonly CompiledRule[]): readonly CompiledRule[] {
+  return rules.filter(({ pattern: [first, name] }) => first === "effects" && name === tool);
 }
