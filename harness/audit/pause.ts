@@ -2,11 +2,12 @@
 import type { StageBook } from "../stage.ts";
 import { appendAudit } from "../store/audit.ts";
 import type { Database } from "../store/database.ts";
+import { openTurns } from "../turn.ts";
 
 /** @returns what writes an entry whenever the switch stands otherwise than when it wrote the last */
 export function pauseNoter(stages: Pick<StageBook, "isPaused">): (db: Database) => Promise<void> {
   let isNoted = false;
-  return async (db) => {
+  const note = async (db: Database) => {
     const isPaused = stages.isPaused();
     if (isPaused === isNoted) return;
     const event = isPaused ? "pause" : "resume";
@@ -14,4 +15,7 @@ export function pauseNoter(stages: Pick<StageBook, "isPaused">): (db: Database) 
     await db.transaction((query) => appendAudit(query, { event, who: "twintrack", about }));
     isNoted = isPaused;
   };
+  // Who follows the stages, and who waits for everything to be settled, may come at once.
+  const turn = openTurns();
+  return (db) => turn(() => note(db));
 }
